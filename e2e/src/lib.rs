@@ -1,1 +1,11 @@
-//! The testbed.
+//! A real Kubernetes cluster with Istio that a fresh machine raises for itself, and the tools that tests and demo use on it.
+
+pub mod checkout;
+pub mod command;
+pub mod env;
+pub mod envfile;
+pub mod error;
+pub mod wait;
+
+pub use env::Testbed;
+pub use error::{Error, Result};
