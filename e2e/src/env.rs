@@ -54,7 +54,11 @@ impl Testbed {
     pub fn load(checkout: &Path, name: &str) -> Result<Self> {
         let file = checkout::folder(checkout, name).join("env");
         let text = std::fs::read_to_string(&file).map_err(|_| {
-            Error::other(format!("testbed {name} is not up (no {}); raise it with `{}`", file.display(), make_up(name)))
+            Error::other(format!(
+                "testbed {name} is not up (no {}); raise it with `{}`",
+                file.display(),
+                make_up(name)
+            ))
         })?;
         Self::from_variables(name, envfile::parse(&text)?)
     }
@@ -152,9 +156,11 @@ impl Testbed {
     /// If the kubeconfig cannot be read or does not make sense.
     #[cfg(feature = "client")]
     pub async fn client_config(&self) -> Result<kube::Config> {
-        let unreadable =
-            |error: &dyn std::fmt::Display| Error::other(format!("kubeconfig {}: {error}", self.kubeconfig.display()));
-        let file = kube::config::Kubeconfig::read_from(&self.kubeconfig).map_err(|error| unreadable(&error))?;
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Error::other(format!("kubeconfig {}: {error}", self.kubeconfig.display()))
+        };
+        let file =
+            kube::config::Kubeconfig::read_from(&self.kubeconfig).map_err(|error| unreadable(&error))?;
         let options = kube::config::KubeConfigOptions::default();
         kube::Config::from_custom_kubeconfig(file, &options).await.map_err(|error| unreadable(&error))
     }

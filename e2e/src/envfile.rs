@@ -30,15 +30,13 @@ pub const NAMES: [&str; 14] = [
 
 /// The file's text; `PATH` is put together by the shell that sources it.
 pub fn render(variables: &BTreeMap<String, String>) -> String {
-    let mut text = String::from("# Addresses of the testbed. Source this file; `make down` removes it.\n");
-    for (name, value) in variables {
-        let quoted = value.replace('\'', r"'\''");
-        text.push_str(&format!("export {name}='{quoted}'\n"));
-    }
-    if variables.contains_key(BIN) {
-        text.push_str(&format!("export PATH=\"${BIN}:$PATH\"\n"));
-    }
-    text
+    let head = "# Addresses of the testbed. Source this file; `make down` removes it.".to_owned();
+    let line =
+        |(name, value): (&String, &String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
+    let path = variables.contains_key(BIN).then(|| format!("export PATH=\"${BIN}:$PATH\""));
+    let lines: Vec<String> =
+        std::iter::once(head).chain(variables.iter().map(line)).chain(path).chain([String::new()]).collect();
+    lines.join("\n")
 }
 
 /// Reads what [`render`] wrote. `PATH` is left out: who needs it takes [`BIN`].
