@@ -1,0 +1,15 @@
+//! The example's model and its server: is this domain a phishing site?
+//!
+//! `train` makes a model file out of labelled domains, `serve` answers with it and counts how often it was right,
+//! `serve-files` hands model files to the pods that load them.
+
+pub mod app;
+pub mod artefacts;
+pub mod data;
+pub mod digest;
+pub mod features;
+pub mod http;
+pub mod ids;
+pub mod metrics;
+pub mod model;
+pub mod train;
