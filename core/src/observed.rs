@@ -1,0 +1,163 @@
+//! Everything that the core may know of the world, as plain data. The shell fills it in; nothing here asks.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::plan::Key;
+
+/// The world at one look.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Objects that bear our names or labels, ours or not.
+    pub children: BTreeMap<Key, Live>,
+    /// Pods of the release.
+    pub pods: Vec<Pod>,
+    /// Ready endpoints by name of Service, in the release's namespace.
+    pub endpoints: BTreeMap<String, i32>,
+    /// What each gateway pod answered, if any was asked.
+    pub gateways: Vec<GatewayAnswer>,
+    /// What Prometheus answered, if it was asked.
+    pub answers: Vec<Answer>,
+    /// Routes of others: who else claims a host at a gateway.
+    pub claims: Vec<Claim>,
+    /// Whether the API server serves Istio's kinds.
+    pub istio: bool,
+    /// Writes of ours that the API server refused since the last one that it took.
+    pub refused: Vec<Refused>,
+}
+
+/// An object as it is stored.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Live {
+    /// Its UID.
+    pub uid: String,
+    /// Its resourceVersion.
+    pub resource_version: String,
+    /// UID of the controlling owner; for objects in a gateway's namespace the value of our UID label.
+    pub owner: Option<String>,
+    /// Number of the decision that it follows, from its annotation.
+    pub seq: Option<i64>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// The whole object as JSON, without managedFields.
+    pub body: Value,
+}
+
+/// A pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Hash of its version, from its label.
+    pub hash: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Message of the scheduler, if it found no node.
+    pub unschedulable: Option<String>,
+    /// Its containers, init containers first.
+    pub containers: Vec<Container>,
+}
+
+/// A container of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Whether it is an init container.
+    pub init: bool,
+    /// How often it was restarted.
+    pub restarts: i32,
+    /// Why it waits, in Kubernetes' word: `ImagePullBackOff`, `CrashLoopBackOff` and the like.
+    pub waiting: Option<String>,
+    /// How it ended, if it has.
+    pub ended: Option<Ended>,
+    /// How its run before this one ended.
+    pub ended_before: Option<Ended>,
+}
+
+/// How a container's run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Kubernetes' word: `OOMKilled`, `Error`, `Completed`.
+    pub reason: String,
+    /// Exit code.
+    pub exit_code: i32,
+    /// Termination message, at most 4 KiB; only our own fetcher's is read.
+    pub message: String,
+}
+
+/// What one gateway pod answered to the route check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayAnswer {
+    /// Name of the set of gateways.
+    pub set: String,
+    /// The pod.
+    pub pod: String,
+    /// The number of the decision that its routes follow; none if it did not say.
+    pub seq: Option<i64>,
+}
+
+/// An answer of Prometheus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked.
+    pub id: QueryId,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// Status code and body, at most 1 MiB; or that there was none.
+    pub outcome: Result<(u16, Vec<u8>), Unanswered>,
+}
+
+/// Why there was no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// No connection.
+    Unreachable,
+    /// Not in time.
+    TimedOut,
+    /// More than 1 MiB.
+    TooLarge,
+    /// Not even HTTP, or cut off.
+    Broken,
+}
+
+/// Names a question, so that its answer finds back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId {
+    /// The check that asks.
+    pub check: String,
+    /// End of the block.
+    pub at: Timestamp,
+}
+
+/// A route of somebody else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// Kind, namespace and name, for people.
+    pub object: String,
+    /// UID of the release that owns it, if one does.
+    pub release: Option<String>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Its hosts.
+    pub hosts: Vec<String>,
+    /// Its gateways, each `namespace/name` or `mesh`.
+    pub gateways: Vec<String>,
+}
+
+/// A write that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The object.
+    pub key: Key,
+    /// HTTP status code.
+    pub code: u16,
+    /// The API server's reason, at most 256 characters, control characters removed.
+    pub message: String,
+}

@@ -1,0 +1,158 @@
+//! What `step` returns: a status to commit, then writes in their order, events, and when to look again.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::api::reasons::Reason;
+use crate::api::status::{HistoryEntry, ModelReleaseStatus};
+
+/// A kind of object that we write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "Kubernetes' and Istio's own names")]
+pub enum Kind {
+    Deployment,
+    Service,
+    ControllerRevision,
+    VirtualService,
+    EnvoyFilter,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::Deployment, Self::Service, Self::ControllerRevision, Self::VirtualService, Self::EnvoyFilter];
+
+    /// Group, version, kind and plural.
+    pub fn api(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
+            Self::Service => ("", "v1", "Service", "services"),
+            Self::ControllerRevision => ("apps", "v1", "ControllerRevision", "controllerrevisions"),
+            Self::VirtualService => ("networking.istio.io", "v1", "VirtualService", "virtualservices"),
+            Self::EnvoyFilter => ("networking.istio.io", "v1alpha3", "EnvoyFilter", "envoyfilters"),
+        }
+    }
+}
+
+/// Names one object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}/{}", self.kind.api().2, self.namespace, self.name)
+    }
+}
+
+/// One write, with what it was decided on. A conflict ends the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Adds our finalizer to the release, or removes it.
+    Finalizer {
+        /// Whether it is to be there.
+        present: bool,
+    },
+    /// Creates an object that was seen absent; refused if it exists meanwhile.
+    Create {
+        /// The object.
+        key: Key,
+        /// All of it.
+        body: Value,
+    },
+    /// Applies our fields to an object, server-side and forced, if it is still the one that was read.
+    Apply {
+        /// The object.
+        key: Key,
+        /// Our fields.
+        body: Value,
+        /// UID as read.
+        uid: String,
+        /// resourceVersion as read.
+        resource_version: String,
+    },
+    /// Deletes an object, if it is still the one that was read.
+    Delete {
+        /// The object.
+        key: Key,
+        /// UID as read.
+        uid: String,
+        /// resourceVersion as read.
+        resource_version: String,
+    },
+}
+
+/// An Event about the release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Whether it is a Warning; else Normal.
+    pub warning: bool,
+    /// The word for it.
+    pub reason: Reason,
+    /// What was done: `Promote`, `Rollback` and the like.
+    pub action: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+/// What is to be done. Nothing of it has been.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The whole new status, if it is to be written.
+    pub status: Option<Box<ModelReleaseStatus>>,
+    /// The decision that this status commits, if it is a new one.
+    pub decision: Option<HistoryEntry>,
+    /// Effects, in this order; the first refusal ends the plan.
+    pub writes: Vec<Write>,
+    /// Events, last; their failure fails nothing.
+    pub events: Vec<Event>,
+    /// When to look again at the latest.
+    pub next_look: Timestamp,
+}
+
+/// What is to be asked before the next look.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asks {
+    /// Of Prometheus.
+    pub queries: Vec<Query>,
+    /// Of every ready pod of each set of gateways.
+    pub probes: Vec<Probe>,
+}
+
+/// A question to Prometheus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Names it.
+    pub id: crate::observed::QueryId,
+    /// Name of the source.
+    pub source: String,
+    /// `PromQL`.
+    pub promql: String,
+    /// Evaluation time.
+    pub time: Timestamp,
+}
+
+/// A question to each ready pod of a set of gateways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Name of the set.
+    pub set: String,
+    /// Namespace of its Service.
+    pub namespace: String,
+    /// Name of its Service.
+    pub service: String,
+    /// Name of the Service's port.
+    pub port: String,
+    /// `Host` to ask for.
+    pub host: String,
+    /// Path to ask for.
+    pub path: String,
+    /// Value of the header `x-modelrelease-probe`.
+    pub token: String,
+}

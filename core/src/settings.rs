@@ -1,0 +1,111 @@
+//! What the administrator decides for all releases: gateways, Prometheus sources, waits. A mounted file.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of one operator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Settings {
+    /// The mesh.
+    pub traffic: Mesh,
+    /// Sets of gateway pods that releases may use.
+    pub gateways: Vec<GatewaySet>,
+    /// Where evidence comes from.
+    pub prometheus: Prometheus,
+    /// Image of the init container that fetches models.
+    pub fetcher_image: String,
+    /// Time in which proxies that cannot be asked are taken to have followed. Seconds.
+    pub propagation_wait_seconds: i64,
+    /// Time after which an empty set of endpoints is a fact. Seconds.
+    pub detect_seconds: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            traffic: Mesh::default(),
+            gateways: Vec::new(),
+            prometheus: Prometheus::default(),
+            fetcher_image: concat!("ghcr.io/modelrelease/fetcher:", env!("CARGO_PKG_VERSION")).to_owned(),
+            propagation_wait_seconds: 5,
+            detect_seconds: 5,
+        }
+    }
+}
+
+/// The mesh.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Mesh {
+    /// The cluster's DNS domain.
+    pub cluster_domain: String,
+    /// Namespaces whose sidecars see a release's mesh host.
+    pub mesh_export_to: Vec<String>,
+    /// Buckets per limit; a client beyond them returns with a full one.
+    pub max_clients: i32,
+}
+
+impl Default for Mesh {
+    fn default() -> Self {
+        Self { cluster_domain: "cluster.local".into(), mesh_export_to: vec![".".into()], max_clients: 10_000 }
+    }
+}
+
+/// One set of gateway pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct GatewaySet {
+    /// Its name; part of the names of EnvoyFilters.
+    pub name: String,
+    /// `namespace/name` of the Istio Gateways it serves: what `spec.traffic.gateways` may name.
+    pub gateways: Vec<String>,
+    /// Namespace of its pods.
+    pub namespace: String,
+    /// Labels of its pods and of nothing else: selector of the EnvoyFilters.
+    pub selector: std::collections::BTreeMap<String, String>,
+    /// Hosts that a namespace may claim; `*.` at the start and `{namespace}` are understood; `*` allows any.
+    pub hosts: Vec<String>,
+    /// Its Service, whose EndpointSlices name the pods to ask.
+    pub service: String,
+    /// Name of the Service's port to ask; none: its pods are not asked.
+    pub probe_port: Option<String>,
+    /// How many pods it has: divisor of the total limit.
+    pub replicas: i32,
+    /// Whether EnvoyFilters may be written in its namespace.
+    pub envoy_filters: bool,
+}
+
+/// Prometheus servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Prometheus {
+    /// Sources, by name; a release that names none uses `default`.
+    pub sources: Vec<Source>,
+}
+
+/// One Prometheus server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Its address, as in `http://prometheus.monitoring:9090`.
+    pub url: String,
+    /// Where requests and errors of a version are counted.
+    pub entrance: Entrance,
+    /// Seconds after a block's end at which it is asked for, so that every scrape is in.
+    pub lag_seconds: i64,
+}
+
+/// Where requests and errors of a version are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entrance {
+    /// Istio's metrics of the pods' sidecars.
+    #[default]
+    Istio,
+    /// Istio's metrics of the gateway.
+    IstioGateway,
+    /// Envoy's own cluster counters of the gateway.
+    Envoy,
+}

@@ -1,0 +1,192 @@
+//! A version's identity: the hash over what the user wrote for it, and the names that follow from it.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::api::pods::PodFields;
+use crate::api::spec::VersionSpec;
+
+/// Identity of a version: the first ten hex digits of the SHA-256 over its canonical content.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hash(String);
+
+impl Hash {
+    /// Takes a hash as it stands in a status, a label or a name.
+    pub fn known(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The ten digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is to run under one hash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Version {
+    /// Its identity.
+    pub hash: Hash,
+    /// Its name for people.
+    pub name: String,
+    /// `runtime` with the version's own fields on top.
+    pub effective: VersionSpec,
+}
+
+impl Version {
+    /// The version that a block of the spec means.
+    pub fn of(runtime: Option<&PodFields>, block: &VersionSpec) -> Self {
+        let effective = effective(runtime, block);
+        Self { hash: hash(&effective), name: block.version.clone(), effective }
+    }
+
+    /// Pods at 100 % of the traffic.
+    pub fn min_replicas(&self) -> i32 {
+        self.effective.pod.min_replicas.unwrap_or(1)
+    }
+}
+
+/// Name of a version's Deployment, Service and record.
+pub fn object_name(release: &str, hash: &Hash) -> String {
+    format!("{release}-{hash}")
+}
+
+/// `runtime` with the version's own fields on top; a field replaces the shared one whole.
+fn effective(runtime: Option<&PodFields>, block: &VersionSpec) -> VersionSpec {
+    let mut merged = runtime.map_or_else(Map::new, object);
+    merged.extend(object(block));
+    // Both halves come out of these very types, so the union decodes; if it ever did not, the block alone is meant.
+    serde_json::from_value(Value::Object(merged)).unwrap_or_else(|_| block.clone())
+}
+
+/// Hash of an effective version. Sizes are left out: changing them is not another version.
+fn hash(effective: &VersionSpec) -> Hash {
+    let mut content = object(effective);
+    for size in ["minReplicas", "maxReplicas", "scaleTarget"] {
+        content.remove(size);
+    }
+    Hash(digest(&Value::Object(content)).chars().take(10).collect())
+}
+
+/// Digest of a block alone, as written: tells whether the user has touched it since.
+pub fn block_digest(block: &VersionSpec) -> String {
+    digest(&Value::Object(object(block))).chars().take(16).collect()
+}
+
+/// Hex SHA-256 of a value's canonical JSON: keys sorted, empty values dropped, quantities as strings.
+pub fn digest(value: &Value) -> String {
+    // A `Map` without the `preserve_order` feature is sorted by key, so printing it is canonical.
+    hex(&Sha256::digest(canonical(value).unwrap_or(Value::Null).to_string().as_bytes()))
+}
+
+/// Hex SHA-256 of a text.
+pub fn text_digest(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn object<T: serde::Serialize>(value: &T) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+/// A value without its empty parts; None if nothing is left of it.
+fn canonical(value: &Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::Object(map) => {
+            let kept: Map<_, _> = map
+                .iter()
+                .filter_map(|(key, inner)| {
+                    let inner = if matches!(key.as_str(), "requests" | "limits") {
+                        quantities(inner)
+                    } else {
+                        inner.clone()
+                    };
+                    canonical(&inner).map(|c| (key.clone(), c))
+                })
+                .collect();
+            (!kept.is_empty()).then_some(Value::Object(kept))
+        }
+        Value::Array(items) if items.is_empty() => None,
+        // A list keeps its empty items: their place has a meaning (an empty argument is an argument).
+        Value::Array(items) => {
+            Some(Value::Array(items.iter().map(|i| canonical(i).unwrap_or_else(|| i.clone())).collect()))
+        }
+        Value::String(text) if text.is_empty() => None,
+        other => Some(other.clone()),
+    }
+}
+
+fn quantities(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .map(|(k, v)| {
+                    (k.clone(), if v.is_number() { Value::String(v.to_string()) } else { v.clone() })
+                })
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn version(runtime: &Value, block: Value) -> Version {
+        let runtime: PodFields = serde_json::from_value(runtime.clone()).unwrap();
+        Version::of(Some(&runtime), &serde_json::from_value(block).unwrap())
+    }
+
+    #[test]
+    fn a_versions_own_field_replaces_the_shared_one_whole() {
+        let runtime =
+            json!({"image": "a", "env": [{"name": "A", "value": "1"}], "ports": {"http": 1, "grpc": 2}});
+        let own = version(&runtime, json!({"version": "v", "ports": {"http": 3}})).effective;
+        assert_eq!(own.pod.image.as_deref(), Some("a"));
+        assert_eq!(own.pod.ports.unwrap().grpc, None);
+        assert_eq!(own.pod.env.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_hash_is_of_content_wherever_it_stands_and_never_of_sizes() {
+        let shared = version(&json!({"image": "a"}), json!({"version": "v"}));
+        let own = version(&json!({}), json!({"version": "v", "image": "a"}));
+        assert_eq!(shared.hash, own.hash);
+        let sized = version(&json!({"image": "a", "minReplicas": 7}), json!({"version": "v", "env": []}));
+        assert_eq!(shared.hash, sized.hash);
+        assert_eq!(shared.hash.as_str().len(), 10);
+        let other = version(&json!({"image": "b"}), json!({"version": "v"}));
+        assert_ne!(shared.hash, other.hash);
+        let number = version(&json!({}), json!({"version": "v", "resources": {"limits": {"gpu": 1}}}));
+        let text = version(&json!({}), json!({"version": "v", "resources": {"limits": {"gpu": "1"}}}));
+        assert_eq!(number.hash, text.hash);
+    }
+
+    #[test]
+    fn the_hash_of_a_known_version_never_changes() {
+        // A later operator that hashes otherwise would restart every model of every user.
+        let known = version(
+            &json!({"image": "ghcr.io/example/fraud:1", "ports": {"http": 8080}}),
+            json!({"version": "v1", "storageUri": "https://models.example.com/fraud/1"}),
+        );
+        assert_eq!(known.hash.as_str(), "be62a32c61");
+    }
+}
