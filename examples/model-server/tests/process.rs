@@ -1,4 +1,5 @@
 //! The program as it runs in a pod: trained from files, asked over the network, told to stop.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
