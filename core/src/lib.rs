@@ -1,8 +1,11 @@
 //! Everything that is decided.
 
 pub mod api;
+pub mod children;
+pub mod covers;
 pub mod observed;
 pub mod plan;
 pub mod release;
 pub mod settings;
+pub mod traffic;
 pub mod version;
