@@ -1,5 +1,6 @@
 //! Everything that is decided.
 
+pub mod analysis;
 pub mod api;
 pub mod children;
 pub mod covers;
