@@ -1,10 +1,18 @@
 //! A real Kubernetes cluster with Istio that a fresh machine raises for itself, and the tools that tests and demo use on it.
 
+pub mod build;
 pub mod checkout;
 pub mod command;
 pub mod env;
 pub mod envfile;
 pub mod error;
+pub mod http;
+pub mod image;
+pub mod network;
+pub mod plan;
+pub mod process;
+pub mod registry;
+pub mod supervise;
 pub mod wait;
 
 pub use env::Testbed;
