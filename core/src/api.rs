@@ -5,12 +5,14 @@
 
 pub mod annotations;
 pub mod conditions;
+mod crd;
 pub mod pods;
 pub mod reasons;
 mod schema;
 pub mod spec;
 pub mod status;
 
+pub use crd::crd;
 pub use reasons::Reason;
 pub use spec::{ModelRelease, ModelReleaseSpec};
 pub use status::ModelReleaseStatus;

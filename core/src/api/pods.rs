@@ -75,7 +75,7 @@ pub struct PodFields {
     pub startup_probe: Option<Probe>,
     /// Labels that a node must have. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(schema_with = "schema::node_selector")]
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Taints that the pods tolerate. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

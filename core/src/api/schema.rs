@@ -58,6 +58,15 @@ pub(super) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time"})
 }
 
+/// Labels of a node: up to sixteen.
+pub(super) fn node_selector(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+    })
+}
+
 /// Compute resources: up to twelve names, each a quantity.
 pub(super) fn quantities(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
