@@ -80,7 +80,7 @@ impl Testbed {
         Self::from_variables("current", variables)
     }
 
-    fn from_variables(name: &str, variables: BTreeMap<String, String>) -> Result<Self> {
+    pub(crate) fn from_variables(name: &str, variables: BTreeMap<String, String>) -> Result<Self> {
         let get = |key: &str| variables.get(key).filter(|value| !value.is_empty()).cloned();
         let url = |key: &str| get(key).map(|value| value.trim_end_matches('/').to_owned());
         let kubeconfig = get("KUBECONFIG").map(PathBuf::from).ok_or_else(|| {

@@ -11,6 +11,7 @@ pub mod image;
 pub mod network;
 pub mod plan;
 pub mod process;
+pub mod raise;
 pub mod registry;
 pub mod supervise;
 pub mod wait;

@@ -94,6 +94,16 @@ fn inner_pid(status: &str) -> Option<i32> {
     line.split_whitespace().last()?.parse().ok()
 }
 
+/// The living processes whose command line has these words next to each other.
+pub fn with_arguments(words: &[&str]) -> Vec<Identity> {
+    let has = |pid: &i32| {
+        let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let all: Vec<&[u8]> = text.split(|byte| *byte == 0).collect();
+        all.windows(words.len()).any(|some| some.iter().zip(words).all(|(got, word)| *got == word.as_bytes()))
+    };
+    all().into_iter().filter(has).filter_map(Identity::of).collect()
+}
+
 /// The command lines of some processes, shortened, for messages.
 pub fn describe(processes: &[Identity]) -> String {
     let line = |identity: &Identity| {
@@ -140,6 +150,20 @@ mod tests {
     #[test]
     fn the_innermost_number_is_the_last() {
         assert_eq!(inner_pid("Name:\tx\nNSpid:\t4711\t12\n"), Some(12));
+    }
+
+    #[test]
+    fn a_process_is_found_by_words_of_its_command_line() {
+        let mut child = std::process::Command::new("sleep").args(["60.25", "0.125"]).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let found = crate::wait::until_blocking("the command line shows", Duration::from_secs(10), || {
+            let found = with_arguments(&["60.25", "0.125"]);
+            crate::wait::Seen::when(found.iter().any(|one| one.pid == pid), || format!("{found:?}"))
+        });
+        assert!(with_arguments(&["0.125", "60.25"]).is_empty());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        found.unwrap();
     }
 
     #[test]

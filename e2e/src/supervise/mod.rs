@@ -13,6 +13,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use client::probe;
 pub use client::{list, run, start, stop};
 pub use protocol::{Part, PartState, Probe, Status};
 use protocol::{Reply, Request};

@@ -1,0 +1,171 @@
+//! The `cluster` program: raises a real Kubernetes cluster with Istio on this machine, and takes it down.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use testbed::checkout::{self, DEFAULT_NAME};
+use testbed::raise::{self, Health, Left};
+use testbed::{Result, Testbed, supervise};
+
+/// A real Kubernetes cluster with Istio on this machine, with no Docker and no cloud.
+///
+/// etcd, the Kubernetes programs, containerd, CoreDNS, istiod and Prometheus run inside namespaces of their own;
+/// Envoy runs in a pod as the ingress gateway. The host reaches node, pods and Services by a route of its own.
+///
+/// The first `up` builds everything from pinned versions (about 12 minutes on two processors) and keeps it in
+/// `~/.cache/model-release-testbed`; later ones take seconds. Needs root, Debian 12, Go 1.26 and Python 3.
+#[derive(Parser)]
+#[command(name = "cluster", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cluster up && . .testbed/env && kubectl get pods -A
+  cluster up --name two            a second cluster beside the first; its addresses: .testbed/two/env
+  cluster up --name api --api-only API server and etcd only, in seconds
+  cluster part stop prometheus     as a failure would; `part start` brings it back
+  cluster image demo/app:1 app/    build app/Dockerfile (FROM scratch) and hand it to the cluster
+  cluster down && cluster status   nothing is left
+
+Exit codes of `status`: 0 up and well, 1 up and not well, 3 down.";
+
+#[derive(Subcommand)]
+enum Task {
+    /// Raise a cluster, building what is missing; nothing to do if it is up
+    Up {
+        #[command(flatten)]
+        which: Which,
+        /// Only etcd and the API server: for tests that need no pods
+        #[arg(long)]
+        api_only: bool,
+    },
+    /// Take a cluster down and check that no process, mount, interface or cgroup is left
+    Down {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Show each part: state, since when, version, process, log
+    Status {
+        #[command(flatten)]
+        which: Which,
+        /// All clusters of this machine, whoever raised them
+        #[arg(long)]
+        all: bool,
+    },
+    /// Stop, start or restart one part of a cluster that is up
+    Part {
+        /// What to do
+        verb: Verb,
+        /// The part, as `status` names it
+        part: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Build and install everything that a cluster needs, and start nothing
+    Build,
+    /// Build the Dockerfile of a folder and make the image known to the cluster
+    Image {
+        /// The image's name with its tag; pods use it with `imagePullPolicy: IfNotPresent`
+        reference: String,
+        /// The folder with a Dockerfile that is FROM scratch
+        context: PathBuf,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// The first process inside a cluster's namespaces; started by `up`
+    #[command(hide = true)]
+    Supervise {
+        /// The cluster's folder
+        folder: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Which {
+    /// The cluster's name: lower-case letters, digits, dashes
+    #[arg(long, default_value = DEFAULT_NAME)]
+    name: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Verb {
+    /// End its process
+    Stop,
+    /// Start it again and wait until it answers
+    Start,
+    /// Both
+    Restart,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Supervise { folder } => supervise::serve(&folder)?,
+        Task::Up { which, api_only } => up(&which.name, api_only)?,
+        Task::Down { which } => down(&which.name)?,
+        Task::Status { which, all } => return status(&which.name, all),
+        Task::Part { verb, part, which } => self::part(verb, &part, &which.name)?,
+        Task::Build => raise::build(&checkout::root()?)?,
+        Task::Image { reference, context, which } => {
+            Testbed::load(&checkout::root()?, &which.name)?.load_image(&reference, &context)?;
+            println!("Image {reference} is known to testbed {}.", which.name);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn up(name: &str, api_only: bool) -> Result<()> {
+    let checkout = checkout::root()?;
+    let testbed = raise::up(&checkout, name, api_only)?;
+    println!("Use it with: . {}", checkout::folder(&checkout, name).join("env").display());
+    if let (Some(gateway), Some(prometheus)) = (testbed.gateway_url, testbed.prometheus_url) {
+        println!("Gateway {gateway}, Prometheus {prometheus}");
+    }
+    Ok(())
+}
+
+fn down(name: &str) -> Result<()> {
+    match raise::down(&checkout::root()?, name)? {
+        Left::Removed => println!(
+            "Testbed {name} is down; no process, mount, interface, route, cgroup or file of it is left (its nftables \
+             tables went with its network namespace)."
+        ),
+        Left::NothingThere => println!("Testbed {name} was not up; there is nothing to remove."),
+    }
+    Ok(())
+}
+
+fn part(verb: Verb, part: &str, name: &str) -> Result<()> {
+    let checkout = checkout::root()?;
+    if matches!(verb, Verb::Stop | Verb::Restart) {
+        raise::stop_part(&checkout, name, part)?;
+        println!("{part} is stopped.");
+    }
+    if matches!(verb, Verb::Start | Verb::Restart) {
+        raise::start_part(&checkout, name, part)?;
+        println!("{part} answers.");
+    }
+    Ok(())
+}
+
+fn status(name: &str, all: bool) -> Result<ExitCode> {
+    let health = raise::status(&checkout::root()?, (!all).then_some(name))?;
+    Ok(match health {
+        Health::Up => ExitCode::SUCCESS,
+        Health::Ailing => ExitCode::from(1),
+        Health::Down => ExitCode::from(3),
+    })
+}
