@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod api;
 pub mod children;
 pub mod covers;
+mod meta;
 pub mod observed;
 pub mod plan;
 pub mod release;

@@ -1,13 +1,26 @@
 //! How requests reach a version: the traffic object with its weights, its roots, and the limits before it.
 
-use serde_json::Value;
+mod claims;
+mod istio;
+mod limits;
+mod read;
 
-use crate::api::reasons::Reason;
-use crate::observed::Claim;
 use crate::plan::{Key, Probe};
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::version::Hash;
+
+pub use claims::{conflict, dispute};
+pub use istio::{roots, traffic_object};
+pub use limits::limits;
+pub use read::{read_back, routes_read, seq_read};
+
+/// Header by which the operator asks gateways for their state; its value is secret.
+const PROBE_HEADER: &str = "x-modelrelease-probe";
+/// Header that an answer to it tells `seq` in.
+const SEQ_HEADER: &str = "x-modelrelease-seq";
+/// Header by which the operator asks for one version.
+const VERSION_HEADER: &str = "x-modelrelease-version";
 
 /// What the traffic object is to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,52 +53,30 @@ pub struct Route {
     pub words: Vec<String>,
 }
 
-/// The VirtualService that carries the weights.
-pub fn traffic_object(_release: &Release, _settings: &Settings, _split: &Split, _seq: i64) -> (Key, Value) {
-    todo!()
+/// Whether an object lies outside the release's namespace, so that deleting the release does not delete it.
+pub fn owned_elsewhere(release: &Release, key: &Key) -> bool {
+    key.namespace != release.namespace
 }
 
-/// The VirtualServices that bind hosts to the traffic object: one for gateways, one for the mesh, as named.
-pub fn roots(_release: &Release, _settings: &Settings, _seq: i64) -> Vec<(Key, Value)> {
-    todo!()
+/// What to ask the gateways' pods: which decision their routes follow. Nothing of sets that are not to be asked.
+pub fn probes(release: &Release) -> Vec<Probe> {
+    let Some(host) = release.traffic.hosts.first() else { return Vec::new() };
+    let ask = |set: &crate::settings::GatewaySet| {
+        set.probe_port.as_ref().map(|port| Probe {
+            set: set.name.clone(),
+            namespace: set.namespace.clone(),
+            service: set.service.clone(),
+            port: port.clone(),
+            host: host.clone(),
+            path: "/".to_owned(),
+            token: release.probe_token(),
+        })
+    };
+    release.traffic.sets.iter().filter_map(ask).collect()
 }
 
-/// The EnvoyFilters that limit clients, one per set of gateways.
-pub fn limits(_release: &Release, _settings: &Settings, _seq: i64) -> Vec<(Key, Value)> {
-    todo!()
-}
-
-/// Whether an object lies outside the release's namespace.
-pub fn owned_elsewhere(_release: &Release, _key: &Key) -> bool {
-    todo!()
-}
-
-/// The weights that a traffic object gives, by version in the order of its entries. None if they cannot be relied on.
-pub fn read_back(_body: &Value) -> Option<Vec<(Hash, i32)>> {
-    todo!()
-}
-
-/// The versions that have a route of their own in a traffic object.
-pub fn routes_read(_body: &Value) -> Vec<Hash> {
-    todo!()
-}
-
-/// The number of the decision that a traffic object tells to who probes.
-pub fn seq_read(_body: &Value) -> Option<i64> {
-    todo!()
-}
-
-/// What to ask the gateways' pods.
-pub fn probes(_release: &Release) -> Vec<Probe> {
-    todo!()
-}
-
-/// Why the release may not have its hosts, if somebody else has one of them.
-pub fn conflict(_release: &Release, _claims: &[Claim]) -> Option<(Reason, String)> {
-    todo!()
-}
-
-/// Where the release is reached.
-pub fn url(_release: &Release, _settings: &Settings) -> String {
-    todo!()
+/// Where the release is reached: its first host, or its name in the mesh.
+pub fn url(release: &Release, settings: &Settings) -> String {
+    let host = release.traffic.hosts.first().cloned();
+    format!("http://{}/", host.unwrap_or_else(|| istio::mesh_host(release, settings)))
 }

@@ -1,0 +1,34 @@
+//! The record of what was rendered for a version: a ControllerRevision, whose content nobody can change.
+
+use serde_json::{Value, json};
+
+use super::Rendered;
+use crate::meta;
+use crate::release::Release;
+use crate::version::Hash;
+
+/// The ControllerRevision that keeps what was rendered for a version.
+pub fn record(release: &Release, hash: &Hash, name: &str, rendered: &Rendered, seq: i64) -> Value {
+    let labels = meta::version_labels(release, hash, name);
+    let object = json!({
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": meta::owned(release, &release.object_name(hash), &labels),
+        "revision": 1,
+        "data": {"version": name, "deployment": rendered.deployment, "service": rendered.service},
+    });
+    meta::with_seq(object, seq)
+}
+
+/// The version's name and objects, back from a live ControllerRevision. None if it is not one of ours.
+pub fn recorded(body: &Value) -> Option<(String, Rendered)> {
+    let name = body.pointer("/data/version")?.as_str()?;
+    let of_kind = |field: &str, kind: &str| {
+        body.pointer(field)
+            .filter(|object| object.pointer("/kind").and_then(Value::as_str) == Some(kind))
+            .cloned()
+    };
+    let deployment = of_kind("/data/deployment", "Deployment")?;
+    let service = of_kind("/data/service", "Service")?;
+    Some((name.to_owned(), Rendered { deployment, service }))
+}

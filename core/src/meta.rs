@@ -1,0 +1,100 @@
+//! The metadata that a release's objects share: labels by which they are found, and whom they belong to.
+
+use serde_json::{Map, Value, json};
+
+use crate::api::{
+    ANNOTATION_SEQ, FIELD_MANAGER, GROUP, LABEL_COMPONENT, LABEL_NAME, LABEL_NAMESPACE, LABEL_UID,
+    LABEL_VERSION,
+};
+use crate::release::Release;
+use crate::version::Hash;
+
+/// Value of [`LABEL_COMPONENT`] on what runs or leads to a model.
+pub(crate) const MODEL: &str = "model";
+
+/// Labels of an object of the release as a whole.
+///
+/// `app.kubernetes.io/instance` is left out on purpose: `GitOps` tools track by it what they themselves deploy.
+pub(crate) fn labels(release: &Release) -> Value {
+    json!({
+        "app.kubernetes.io/name": release.name,
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+        LABEL_NAME: release.name,
+    })
+}
+
+/// Labels of an object of one version. No role is ever among them: a role changes, a pod's labels do not.
+pub(crate) fn version_labels(release: &Release, hash: &Hash, name: &str) -> Value {
+    json!({
+        "app.kubernetes.io/name": release.name,
+        "app.kubernetes.io/version": name,
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+        LABEL_NAME: release.name,
+        LABEL_VERSION: hash.as_str(),
+        LABEL_COMPONENT: MODEL,
+    })
+}
+
+/// What selects a version's pods, and nothing else in the namespace.
+pub(crate) fn selector(release: &Release, hash: &Hash) -> Value {
+    json!({LABEL_NAME: release.name, LABEL_VERSION: hash.as_str(), LABEL_COMPONENT: MODEL})
+}
+
+/// Metadata of an object in the release's namespace: deleted with the release, by its owner reference.
+pub(crate) fn owned(release: &Release, name: &str, labels: &Value) -> Value {
+    json!({
+        "name": name,
+        "namespace": release.namespace,
+        "labels": labels,
+        "ownerReferences": [{
+            "apiVersion": format!("{GROUP}/v1alpha1"),
+            "kind": "ModelRelease",
+            "name": release.name,
+            "uid": release.uid,
+            "controller": true,
+            // Children must not keep a release from being deleted.
+            "blockOwnerDeletion": false,
+        }],
+    })
+}
+
+/// Metadata of an object in a gateway's namespace: an owner reference cannot reach there, so labels name the owner.
+pub(crate) fn beside_gateway(release: &Release, namespace: &str, name: &str) -> Value {
+    json!({
+        "name": name,
+        "namespace": namespace,
+        "labels": {
+            "app.kubernetes.io/managed-by": FIELD_MANAGER,
+            LABEL_NAME: release.name,
+            LABEL_NAMESPACE: release.namespace,
+            LABEL_UID: release.uid,
+        },
+    })
+}
+
+/// The object with the number of the decision that it follows.
+pub(crate) fn with_seq(mut object: Value, seq: i64) -> Value {
+    set(&mut object, &["metadata", "annotations", ANNOTATION_SEQ], json!(seq.to_string()));
+    object
+}
+
+/// Puts a value at a path of fields, making the objects on the way.
+pub(crate) fn set(object: &mut Value, path: &[&str], value: Value) {
+    let Some((first, rest)) = path.split_first() else {
+        *object = value;
+        return;
+    };
+    if !object.is_object() {
+        *object = Value::Object(Map::new());
+    }
+    if let Value::Object(fields) = object {
+        set(fields.entry(*first).or_insert(Value::Null), rest, value);
+    }
+}
+
+/// Puts what there is: an absent field is not written at all, so that it stays its default or somebody else's.
+pub(crate) fn put<T: Into<Value>>(fields: &mut Map<String, Value>, name: &str, value: Option<T>) {
+    if let Some(value) = value {
+        fields.insert(name.to_owned(), value.into());
+    }
+}

@@ -1,0 +1,155 @@
+//! The traffic object and its roots as Istio's `VirtualServices`.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use serde_json::{Map, Value, json};
+
+use super::{Entry, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER};
+use crate::meta::{self, put};
+use crate::plan::{Key, Kind};
+use crate::release::Release;
+use crate::settings::Settings;
+use crate::version::Hash;
+
+/// Start of the names of a release's routes. Names of releases and namespaces have no dots, so it is unique.
+pub(super) fn route_prefix(namespace: &str, release: &str) -> String {
+    format!("mr.{namespace}.{release}.")
+}
+
+/// The release's host in the mesh: its own Service.
+pub(super) fn mesh_host(release: &Release, settings: &Settings) -> String {
+    service_host(release, settings, &release.name)
+}
+
+fn service_host(release: &Release, settings: &Settings, service: &str) -> String {
+    format!("{service}.{}.svc.{}", release.namespace, settings.traffic.cluster_domain)
+}
+
+/// The VirtualService that carries the weights.
+///
+/// One write of it is every move of weight, for gateways and mesh alike. It has no hosts of its own: its roots, which
+/// never change, delegate to it.
+pub fn traffic_object(release: &Release, settings: &Settings, split: &Split, seq: i64) -> (Key, Value) {
+    let prefix = route_prefix(&release.namespace, &release.name);
+    let mut http = vec![probe(release, &prefix, seq)];
+    http.extend(split.routes.iter().map(|route| direct(release, settings, &prefix, route)));
+    http.push(shared(release, settings, &prefix, &split.entries));
+    virtual_service(release, &release.name, &json!({"exportTo": ["."], "http": http}), seq)
+}
+
+/// The route by which a gateway's pod says which decision it follows; it answers by itself.
+fn probe(release: &Release, prefix: &str, seq: i64) -> Value {
+    let token = release.probe_token();
+    let seq = seq.to_string();
+    json!({
+        "name": format!("{prefix}probe"),
+        "match": [
+            {"headers": {PROBE_HEADER: {"exact": token}}},
+            {"headers": {PROBE_HEADER: {"exact": format!("{token}-limit")}}},
+        ],
+        "directResponse": {"status": 200, "body": {"string": seq}},
+        "headers": {"response": {"set": {SEQ_HEADER: seq}}},
+    })
+}
+
+/// A version's own route: for the operator by hash, for people by the version header.
+fn direct(release: &Release, settings: &Settings, prefix: &str, route: &Route) -> Value {
+    let operator = json!({"headers": {
+        PROBE_HEADER: {"exact": format!("{}-direct", release.probe_token())},
+        VERSION_HEADER: {"exact": route.hash.as_str()},
+    }});
+    let people = release.traffic.version_header.iter().flat_map(|header| {
+        route.words.iter().map(move |word| json!({"headers": {header.as_str(): {"exact": word}}}))
+    });
+    let matches: Vec<Value> = std::iter::once(operator).chain(people).collect();
+    let to = Value::Object(destination(release, settings, &route.hash, &route.name));
+    policed(release, json!({"name": format!("{prefix}to-{}", route.hash), "match": matches, "route": [to]}))
+}
+
+/// The route that everybody else takes.
+///
+/// Always two entries, 0 written out: of a single one istiod makes a plain route, and what is patched into weighted
+/// routes (stickiness) would then make Envoy refuse the whole table of that port.
+fn shared(release: &Release, settings: &Settings, prefix: &str, entries: &[Entry; 2]) -> Value {
+    let weighted = entries.iter().map(|entry| {
+        let mut to = destination(release, settings, &entry.hash, &entry.name);
+        put(&mut to, "weight", Some(entry.weight));
+        to
+    });
+    let weighted: Vec<_> = weighted.collect();
+    policed(release, json!({"name": format!("{prefix}split"), "route": weighted}))
+}
+
+/// A version as destination; its answers name it, if they are to.
+fn destination(release: &Release, settings: &Settings, hash: &Hash, name: &str) -> Map<String, Value> {
+    let host = service_host(release, settings, &release.object_name(hash));
+    let mut fields = Map::new();
+    put(&mut fields, "destination", Some(json!({"host": host, "port": {"number": 80}})));
+    let named = release.traffic.version_header.as_ref();
+    put(&mut fields, "headers", named.map(|header| json!({"response": {"set": {header.as_str(): name}}})));
+    fields
+}
+
+/// A route with the release's time-out, and retries of what surely never ran.
+fn policed(release: &Release, mut route: Value) -> Value {
+    if let Some(timeout) = release.traffic.timeout {
+        meta::set(&mut route, &["timeout"], json!(seconds(timeout)));
+    }
+    meta::set(&mut route, &["retries"], json!({"attempts": 2, "retryOn": "connect-failure,refused-stream"}));
+    route
+}
+
+/// The `VirtualServices` that bind hosts to the traffic object: one for gateways, one for the mesh, as named.
+///
+/// Two, for an external host bound to the mesh would be taken from every sidecar that sees it.
+pub fn roots(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Value)> {
+    let traffic = &release.traffic;
+    // The delegating entry has no name: istiod would put it before those of our routes.
+    let delegate = json!([{"delegate": {"name": release.name, "namespace": release.namespace}}]);
+    let mut roots = Vec::new();
+    if !traffic.gateways.is_empty() && !traffic.hosts.is_empty() {
+        // A gateway's pods see only what is exported to their namespace.
+        let seen_by: BTreeSet<&str> = traffic.sets.iter().map(|set| set.namespace.as_str()).collect();
+        let seen_by = seen_by.into_iter().filter(|namespace| *namespace != release.namespace);
+        let export_to: Vec<&str> = std::iter::once(".").chain(seen_by).collect();
+        let spec = json!({
+            "hosts": traffic.hosts,
+            "gateways": traffic.gateways,
+            "exportTo": export_to,
+            "http": delegate,
+        });
+        roots.push(virtual_service(release, &format!("{}-gateway", release.name), &spec, seq));
+    }
+    if traffic.mesh {
+        let spec = json!({
+            "hosts": [mesh_host(release, settings)],
+            "gateways": ["mesh"],
+            "exportTo": settings.traffic.mesh_export_to,
+            "http": delegate,
+        });
+        roots.push(virtual_service(release, &format!("{}-mesh", release.name), &spec, seq));
+    }
+    roots
+}
+
+fn virtual_service(release: &Release, name: &str, spec: &Value, seq: i64) -> (Key, Value) {
+    let key = Key { kind: Kind::VirtualService, namespace: release.namespace.clone(), name: name.to_owned() };
+    let object = json!({
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": meta::owned(release, name, &meta::labels(release)),
+        "spec": spec,
+    });
+    (key, meta::with_seq(object, seq))
+}
+
+/// A duration as protobuf writes it: seconds, with as many places as it needs.
+pub(super) fn seconds(duration: SignedDuration) -> String {
+    let (whole, nanos) = (duration.as_secs().max(0), duration.subsec_nanos().max(0));
+    if nanos == 0 {
+        return format!("{whole}s");
+    }
+    let places = format!("{nanos:09}");
+    format!("{whole}.{}s", places.trim_end_matches('0'))
+}

@@ -1,0 +1,97 @@
+//! What a traffic object says, as it is stored: the truth about weights, whoever wrote it.
+
+use serde_json::Value;
+
+use super::istio::route_prefix;
+use crate::version::Hash;
+
+/// The weights that a traffic object gives, each version once, in the order of its entries.
+///
+/// None if they cannot be relied on: there is not exactly one split route of two entries with weights written out; a
+/// weight is no percent, or they do not make 100; a host is not a version of this release; or another route may
+/// take its requests.
+pub fn read_back(body: &Value) -> Option<Vec<(Hash, i32)>> {
+    let ours = Ours::of(body)?;
+    let http = routes(body);
+    let split = format!("{}split", ours.prefix);
+    if !http.iter().all(|route| name(route) == Some(split.as_str()) || ours.has_own_requests(route)) {
+        return None;
+    }
+    let mut splits = http.iter().filter(|route| name(route) == Some(split.as_str()));
+    let route = splits.next().filter(|_| splits.next().is_none())?;
+    if route.get("match").is_some() {
+        return None;
+    }
+    let [first, second] = route.get("route")?.as_array()?.as_slice() else { return None };
+    let ((one, a), (other, b)) = (ours.entry(first)?, ours.entry(second)?);
+    if a.checked_add(b)? != 100 {
+        return None;
+    }
+    Some(if one == other { vec![(one, 100)] } else { vec![(one, a), (other, b)] })
+}
+
+/// The versions that have a route of their own in a traffic object.
+pub fn routes_read(body: &Value) -> Vec<Hash> {
+    let Some(ours) = Ours::of(body) else { return Vec::new() };
+    let own = format!("{}to-", ours.prefix);
+    routes(body).iter().filter_map(|route| hash(name(route)?.strip_prefix(&own)?)).collect()
+}
+
+/// The number of the decision that a traffic object tells to who probes.
+pub fn seq_read(body: &Value) -> Option<i64> {
+    let probe = format!("{}probe", Ours::of(body)?.prefix);
+    let route = routes(body).iter().find(|route| name(route) == Some(probe.as_str()))?;
+    route.pointer("/directResponse/body/string")?.as_str()?.parse().ok()
+}
+
+/// How the routes and hosts of an object's release begin and end.
+struct Ours {
+    /// Of its routes.
+    prefix: String,
+    /// Of the hosts of its versions, before the hash.
+    before: String,
+    /// And after it, up to the cluster's domain.
+    after: String,
+}
+
+impl Ours {
+    /// By the object's own name, which is the release's.
+    fn of(body: &Value) -> Option<Self> {
+        let release = body.pointer("/metadata/name")?.as_str()?;
+        let namespace = body.pointer("/metadata/namespace")?.as_str()?;
+        Some(Self {
+            prefix: route_prefix(namespace, release),
+            before: format!("{release}-"),
+            after: format!("{namespace}.svc."),
+        })
+    }
+
+    /// Whether a route bears one of our names and takes only what it matches.
+    fn has_own_requests(&self, route: &Value) -> bool {
+        let matches = route.get("match").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+        matches && name(route).is_some_and(|name| name.starts_with(&self.prefix))
+    }
+
+    /// The version and percent of an entry.
+    fn entry(&self, entry: &Value) -> Option<(Hash, i32)> {
+        let host = entry.pointer("/destination/host")?.as_str()?;
+        let (version, rest) = host.strip_prefix(&self.before)?.split_once('.')?;
+        let domain = rest.strip_prefix(&self.after)?;
+        let weight = i32::try_from(entry.get("weight")?.as_i64()?).ok()?;
+        ((0..=100).contains(&weight) && !domain.is_empty()).then_some((hash(version)?, weight))
+    }
+}
+
+fn routes(body: &Value) -> &[Value] {
+    body.pointer("/spec/http").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn name(route: &Value) -> Option<&str> {
+    route.get("name").and_then(Value::as_str)
+}
+
+/// A version's hash: ten lower-case hex digits.
+fn hash(text: &str) -> Option<Hash> {
+    let digit = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    (text.len() == 10 && text.chars().all(digit)).then(|| Hash::known(text))
+}
