@@ -10,7 +10,7 @@ use testbed::{Result, Testbed, supervise};
 
 /// A real Kubernetes cluster with Istio on this machine, with no Docker and no cloud.
 ///
-/// etcd, the Kubernetes programs, containerd, CoreDNS, istiod and Prometheus run inside namespaces of their own;
+/// etcd, the Kubernetes programs, containerd, coredns, istiod and Prometheus run inside namespaces of their own;
 /// Envoy runs in a pod as the ingress gateway. The host reaches node, pods and Services by a route of its own.
 ///
 /// The first `up` builds everything from pinned versions (about 12 minutes on two processors) and keeps it in

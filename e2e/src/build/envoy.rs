@@ -40,7 +40,7 @@ pub(super) fn install(pins: &Path, folder: &Path) -> Result<String> {
     let found = Path::new(found.trim());
     std::os::unix::fs::symlink(found, &binary).map_err(Error::io("link", &binary))?;
     let version = output(command([&binary]).arg("--version"))?;
-    Ok(version.split('/').nth(1).unwrap_or("?").to_owned())
+    Ok(version_number(&version).to_owned())
 }
 
 /// The files of the image: the binary, the loader and the libraries that the binary names, with their places in the
@@ -54,6 +54,12 @@ pub(super) fn image_files(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
     Ok(files)
 }
 
+/// The number in what `envoy --version` writes: `<path>  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`.
+fn version_number(text: &str) -> &str {
+    let after = text.split_once("version:").map_or("", |(_, after)| after);
+    after.split('/').nth(1).unwrap_or("?")
+}
+
 /// The absolute paths in what `ldd` writes.
 fn libraries(linked: &str) -> Vec<&str> {
     linked.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/'))).collect()
@@ -62,6 +68,11 @@ fn libraries(linked: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_is_found_behind_a_path() {
+        assert_eq!(version_number("/a/b/envoy  version: c0ffee/1.40.0/Clean/RELEASE/BoringSSL"), "1.40.0");
+    }
 
     #[test]
     fn libraries_and_loader_are_found_and_the_kernels_is_not() {

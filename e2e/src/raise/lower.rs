@@ -55,7 +55,9 @@ pub(super) fn remove(record: &Record) -> Result<()> {
     };
     until_blocking("all processes of the cluster have ended", DEADLINE, || {
         let left = inside();
-        left.iter().for_each(|process| process.kill());
+        for process in &left {
+            process.kill();
+        }
         Seen::when(left.is_empty(), || process::describe(&left))
     })?;
     namespaces::disconnect(&record.network().interface())?;

@@ -196,7 +196,7 @@ impl Cluster {
         private_folder(&folder.join("etcd"))?;
         certificates::write(&folder, self.record.network())?;
         settings::write(self)?;
-        let tools = [&self.programs.kubernetes, &self.programs.tools];
+        let tools = [&self.programs.kubernetes, &self.programs.prometheus, &self.programs.tools];
         let ours = tools
             .into_iter()
             .flat_map(|part| part.programs().map(|name| (name.to_owned(), part.program(name))));

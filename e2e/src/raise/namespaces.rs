@@ -187,7 +187,7 @@ pub(super) fn disconnect(interface: &str) -> Result<()> {
     if !interface_exists(interface) {
         return Ok(());
     }
-    match output(&mut Command::new("ip").args(["link", "delete", interface])) {
+    match output(Command::new("ip").args(["link", "delete", interface])) {
         // The kernel removes it by itself once the namespace is gone, maybe just now.
         Err(_) if !interface_exists(interface) => Ok(()),
         other => other.map(drop),

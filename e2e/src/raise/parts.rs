@@ -184,8 +184,13 @@ impl Cluster {
             format!("--web.listen-address={}:9090", self.node()),
             "--web.enable-lifecycle".to_owned(),
         ];
-        let version = self.programs.debian.version("prometheus");
-        let probe = self.http("9090/-/ready");
-        self.part("prometheus", &version, Path::new("/usr/bin/prometheus"), probe, &arguments)
+        let part = &self.programs.prometheus;
+        self.part(
+            "prometheus",
+            part.version(),
+            &part.program("prometheus"),
+            self.http("9090/-/ready"),
+            &arguments,
+        )
     }
 }

@@ -37,7 +37,7 @@ impl Cluster {
     }
 
     /// A step that starts a part and waits until it answers.
-    fn run<'a>(&self, plan: &mut Plan<'a>, part: Part, after: &[&str], usual: Duration) {
+    fn run(&self, plan: &mut Plan<'_>, part: Part, after: &[&str], usual: Duration) {
         let folder = self.record.folder();
         plan.step(part.name.clone(), after, usual, move || {
             supervise::run(&folder, &part, DEADLINE)?;
@@ -83,8 +83,9 @@ impl Cluster {
             testbed.apply(settings::ISTIO)?;
             Ok(String::new())
         });
-        self.run(plan, self.istiod(), &["CRDs of Istio"], seconds(5));
-        let all = ["istiod", "node Ready", "kube-scheduler", "kube-proxy", "images"];
+        // istiod takes up each kind as its CRD appears.
+        self.run(plan, self.istiod(), &["base objects"], seconds(5));
+        let all = ["istiod", "CRDs of Istio", "node Ready", "kube-scheduler", "kube-proxy", "images"];
         plan.step("gateway", &all, seconds(4), || gateway_ready(testbed));
     }
 }
