@@ -12,4 +12,5 @@ pub mod http;
 pub mod ids;
 pub mod metrics;
 pub mod model;
+pub mod random;
 pub mod train;

@@ -1,6 +1,6 @@
 //! Training: stochastic gradient descent over the examples in a seeded order.
 
-use crate::{data::Example, model::Model};
+use crate::{data::Example, model::Model, random::SplitMix};
 
 /// What decides a model besides its examples.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ impl Default for Recipe {
 pub fn train(examples: &[Example], recipe: Recipe) -> Model {
     let mut model = Model::zero(recipe.bits, recipe.epochs);
     let mut order: Vec<&Example> = examples.iter().collect();
-    let mut random = SplitMix(recipe.seed);
+    let mut random = SplitMix::new(recipe.seed);
     for _ in 0..recipe.epochs {
         for last in (1..order.len()).rev() {
             order.swap(last, random.below(last + 1));
@@ -45,28 +45,13 @@ pub fn accuracy(model: &Model, examples: &[Example]) -> f64 {
     right / all
 }
 
-/// `SplitMix64` (Steele, Lea, Flood 2014): small, and the same on every machine and in every release.
-struct SplitMix(u64);
-
-impl SplitMix {
-    /// A number below `bound`, which must not be 0. The bias of the remainder is below 1e-15 here.
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        usize::try_from(z % u64::try_from(bound).unwrap_or(u64::MAX)).unwrap_or(0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Phishing names are put together from words that the others never hold, beside noise in both.
     fn sample(count: usize, seed: u64) -> Vec<Example> {
-        let mut random = SplitMix(seed);
+        let mut random = SplitMix::new(seed);
         let bait = ["login", "wallet", "secure", "verify", "airdrop", "claim"];
         let plain = ["garden", "school", "museum", "bakery", "river", "cinema"];
         (0..count)

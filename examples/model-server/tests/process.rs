@@ -63,13 +63,17 @@ impl Server {
 }
 
 fn write_data(folder: &Path) {
-    let rows = |from: usize, to: usize| -> String {
-        (from..to)
-            .map(|n| format!("login-wallet-{n}.example\tphishing\nlibrary-museum-{n}.example\tlegitimate\n"))
-            .collect()
+    let rows = |numbers: std::ops::Range<u32>| {
+        let both = |n| {
+            [
+                format!("login-wallet-{n}.example\tphishing\n"),
+                format!("library-museum-{n}.example\tlegitimate\n"),
+            ]
+        };
+        numbers.flat_map(both).collect::<String>()
     };
-    std::fs::write(folder.join("train.tsv"), rows(0, 100)).unwrap();
-    std::fs::write(folder.join("held-out.tsv"), rows(100, 130)).unwrap();
+    std::fs::write(folder.join("train.tsv"), rows(0..100)).unwrap();
+    std::fs::write(folder.join("held-out.tsv"), rows(100..130)).unwrap();
 }
 
 async fn train(folder: &Path, more: &[&str]) -> (PathBuf, Value) {
