@@ -11,3 +11,14 @@ pub mod release;
 pub mod settings;
 pub mod traffic;
 pub mod version;
+pub mod effects;
+pub mod facts;
+pub mod moves;
+pub mod pods;
+pub mod situation;
+pub mod step;
+pub mod tell;
+pub mod wanted;
+pub mod writes;
+
+pub use step::{queries, step};

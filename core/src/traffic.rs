@@ -4,8 +4,10 @@ mod claims;
 mod istio;
 mod limits;
 mod read;
+#[cfg(test)]
+mod tests;
 
-use crate::plan::{Key, Probe};
+use crate::plan::{Key, Kind, Probe};
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::version::Hash;
@@ -51,6 +53,11 @@ pub struct Route {
     pub name: String,
     /// Values of the version header that ask for it: its name, and `stable` or `canary`.
     pub words: Vec<String>,
+}
+
+/// Names the traffic object.
+pub fn traffic_key(release: &Release) -> Key {
+    Key { kind: Kind::VirtualService, namespace: release.namespace.clone(), name: release.name.clone() }
 }
 
 /// Whether an object lies outside the release's namespace, so that deleting the release does not delete it.

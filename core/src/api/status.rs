@@ -274,6 +274,12 @@ pub struct VersionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub since: Option<Timestamp>,
+    /// Whether it has ever had weight.
+    #[serde(default)]
+    pub exposed: bool,
+    /// Whether it leaves for good: it was rolled back, not merely replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolled_back: bool,
     /// Of a promoted stable: digest of the `stable` block that it was promoted out of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promoted_from: Option<String>,
@@ -281,7 +287,7 @@ pub struct VersionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub zero_since: Option<Timestamp>,
-    /// Of a failed version: when it had been drained.
+    /// Of a failed version: when it had been drained; its own route goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub drained_at: Option<Timestamp>,
@@ -588,6 +594,10 @@ pub struct Candidate {
     pub unready_since: Option<Timestamp>,
     /// Seconds that it was unready before that.
     pub unready_seconds: i64,
+    /// Evidence counts from here: the first weight settled, and the initial delay over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub evidence_from: Option<Timestamp>,
     /// Times that it lost its endpoints while it had weight.
     pub returns: i32,
     /// Restarts and OOM kills seen, by pod UID; at most 64.
@@ -657,10 +667,9 @@ pub struct TrafficState {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub settled_at: Option<Timestamp>,
-    /// Hash of the canary or the failed version whose own route is in the object.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4))]
-    pub routes: Vec<String>,
+    /// Digest of what it is to say, its number aside; another digest is another number.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub digest: String,
 }
 
 /// Counts of one check in the present attempt.
@@ -691,6 +700,8 @@ pub struct Checkpoint {
     /// Why the last look brought nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Reason>,
+    /// Whether there has been any series of either version.
+    pub seen: bool,
     /// Stable: events counted (right answers, or failed requests).
     pub stable_hits: f64,
     /// Stable: all events.

@@ -1,0 +1,262 @@
+//! What a move does to the status. Every change of role, weight, phase and quarantine is here and nowhere else.
+
+use crate::api::status::{
+    Candidate, Decision, HistoryEntry, ModelReleaseStatus, Phase, Quarantined, StepStatus, Track, VersionStatus,
+};
+use crate::moves::{Effect, Move};
+use crate::situation::{Fallback, Situation, later, role, role_mut};
+use crate::version::Hash;
+use crate::wanted;
+
+/// Decisions that are kept on record.
+const HISTORY: usize = 20;
+
+/// Quarantined versions that are kept on record.
+const QUARANTINE: usize = 10;
+
+/// The next number: above every number that was ever given.
+pub fn next_seq(status: &ModelReleaseStatus) -> i64 {
+    status.decision.as_ref().map_or(0, |d| d.seq).max(status.state.traffic.seq).saturating_add(1)
+}
+
+/// The status after a move, and its entry on record if it moved anything.
+pub fn apply(s: &Situation, m: &Move) -> (ModelReleaseStatus, Option<HistoryEntry>) {
+    let mut status = s.status.clone();
+    let from_percent = wanted::committed_weight(&status, &m.hash);
+    let seq = next_seq(&status);
+    let from = s.phase();
+    change(&mut status, s, m, seq);
+    if m.to != from || status.phase.is_none() {
+        status.phase = Some(m.to);
+        status.phase_started_at = Some(s.now);
+    }
+    let to_percent = wanted::committed_weight(&status, &m.hash);
+    status.decision = Some(Decision {
+        seq,
+        verdict: m.act,
+        hash: m.hash.to_string(),
+        from,
+        to: m.to,
+        weight: to_percent,
+        reason: m.reason,
+        generation: s.release.generation,
+        at: s.now,
+    });
+    let entry = HistoryEntry {
+        seq,
+        at: s.now,
+        verdict: m.act,
+        version: name(s, &m.hash),
+        hash: m.hash.to_string(),
+        from,
+        to: m.to,
+        from_percent,
+        to_percent,
+        reason: m.reason,
+        message: m.message.clone(),
+        numbers: m.numbers.clone(),
+    };
+    if m.effect == Effect::Note {
+        return (status, None);
+    }
+    status.history.insert(0, entry.clone());
+    status.history.truncate(HISTORY);
+    (status, Some(entry))
+}
+
+/// A version's name for people.
+fn name(s: &Situation, hash: &Hash) -> String {
+    let known = s.status.versions.iter().find(|v| v.hash == hash.as_str()).map(|v| v.version.clone());
+    known.or_else(|| s.release.version(hash).map(|v| v.name.clone())).unwrap_or_default()
+}
+
+fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
+    match &m.effect {
+        Effect::Note => status.state.handled.rollback = Some(s.release.rollback_digest.clone()),
+        Effect::Phase => {}
+        Effect::Serve => {
+            status.versions = vec![VersionStatus { exposed: true, ..newcomer(s, &m.hash, Track::Stable) }];
+        }
+        Effect::Choose => choose(status, s, &m.hash),
+        Effect::Warm => candidate(status).ready_at = Some(s.now),
+        Effect::Step { index, weight, target } => {
+            let moved = status.step.as_ref().is_none_or(|rung| rung.weight != *weight);
+            let settled_at = status.step.as_ref().and_then(|rung| rung.settled_at).filter(|_| !moved);
+            status.step = Some(StepStatus { index: *index, weight: *weight, target: *target, settled_at });
+            if let Some(version) = role_mut(status, Track::Canary) {
+                version.exposed = true;
+            }
+            candidate(status).exposed_at.get_or_insert(s.now);
+        }
+        Effect::Lose => {
+            if let Some(rung) = &mut status.step {
+                rung.weight = 0;
+                rung.settled_at = None;
+            }
+            let memory = candidate(status);
+            memory.returns = memory.returns.saturating_add(1);
+            memory.ready_at = None;
+            memory.unready_since = Some(s.now);
+        }
+        Effect::Drop => {
+            status.versions.retain(|v| v.track != Track::Canary);
+            status.step = None;
+        }
+        Effect::Replace | Effect::Promote => {
+            if let Some(rung) = &mut status.step {
+                rung.target = 100;
+            }
+        }
+        Effect::TakeOver { promoted } => take_over(status, s, *promoted),
+        Effect::Leave { who, quarantine, fallback, handled } => {
+            if *quarantine {
+                bar(status, s, m, seq);
+            }
+            leave(status, s, *who, *quarantine, fallback.as_ref());
+            if *handled {
+                status.state.handled.rollback = Some(s.release.rollback_digest.clone());
+            }
+        }
+        Effect::Drain => {
+            if let Some(leaving) = role_mut(status, Track::Failed) {
+                leaving.drained_at = Some(s.now);
+            }
+        }
+        Effect::Left => match role_mut(status, Track::Failed) {
+            Some(leaving) if leaving.rolled_back => {
+                leaving.delete_at = Some(later(s.now, s.release.rollout.ttl_after_failure));
+            }
+            _ => status.versions.retain(|v| v.track != Track::Failed),
+        },
+        Effect::Bake => {
+            let kept_from = role(status, Track::Stable).and_then(|v| v.since).unwrap_or(s.now);
+            let until = later(kept_from, s.release.rollout.retention).max(s.now);
+            if let Some(previous) = role_mut(status, Track::Previous) {
+                previous.retire_at = Some(until);
+            }
+            status.state.clocks.bake_counted_at = None;
+            status.step = None;
+        }
+        Effect::Retire(track) => status.versions.retain(|v| v.track != *track),
+    }
+}
+
+fn candidate(status: &mut ModelReleaseStatus) -> &mut Candidate {
+    status.state.candidate.get_or_insert_with(Candidate::default)
+}
+
+fn newcomer(s: &Situation, hash: &Hash, track: Track) -> VersionStatus {
+    VersionStatus {
+        hash: hash.to_string(),
+        version: name(s, hash),
+        track,
+        replicas: s.release.version(hash).map_or(1, crate::version::Version::min_replicas),
+        ready_replicas: 0,
+        since: Some(s.now),
+        exposed: false,
+        rolled_back: false,
+        promoted_from: None,
+        zero_since: None,
+        drained_at: None,
+        retire_at: None,
+        delete_at: None,
+        artifact: None,
+        failure: None,
+    }
+}
+
+/// A candidate is chosen: a new attempt with no old evidence. Whatever role the version had, or another failed one,
+/// ends: at most one role a version, and at most one candidate or failed version.
+fn choose(status: &mut ModelReleaseStatus, s: &Situation, hash: &Hash) {
+    let stable_replicas = role(status, Track::Stable).map_or(1, |v| v.replicas);
+    let attempt = status.state.candidate.as_ref().map_or(0, |c| c.attempt).saturating_add(1);
+    status.versions.retain(|v| v.track != Track::Failed && v.hash != hash.as_str());
+    status.versions.push(newcomer(s, hash, Track::Canary));
+    status.state.candidate =
+        Some(Candidate { attempt, stable_replicas, unready_since: Some(s.now), ..Candidate::default() });
+    status.state.clocks.candidate_empty_since = None;
+    status.state.checks.clear();
+    status.analysis = None;
+    let target = s.release.rollout.steps.first().map_or(10, |step| step.percent);
+    status.step = Some(StepStatus { index: 0, weight: 0, target, settled_at: None });
+}
+
+/// The candidate is the live version now. Nothing that runs changes: only roles do.
+fn take_over(status: &mut ModelReleaseStatus, s: &Situation, promoted: bool) {
+    let floor = s.stable_replicas();
+    status.versions.retain(|v| v.track != Track::Previous);
+    for version in &mut status.versions {
+        match version.track {
+            Track::Stable => {
+                version.track = Track::Previous;
+                version.replicas = version.replicas.max(floor);
+                version.retire_at = None;
+                version.since = Some(s.now);
+            }
+            Track::Canary => {
+                version.track = Track::Stable;
+                version.since = Some(s.now);
+                version.promoted_from = promoted.then(|| s.release.stable_block.clone());
+            }
+            Track::Previous | Track::Failed => {}
+        }
+    }
+    let clocks = &mut status.state.clocks;
+    clocks.baked_milliseconds = 0;
+    clocks.bake_counted_at = Some(s.now);
+    clocks.blind_since = None;
+    clocks.stable_empty_since = clocks.candidate_empty_since.take();
+    status.state.checks.clear();
+    status.step = None;
+}
+
+/// A version leaves. If it is the live one, the fallback takes its role; started anew if it no longer runs.
+fn leave(status: &mut ModelReleaseStatus, s: &Situation, who: Track, rolled_back: bool, fallback: Option<&Fallback>) {
+    status.versions.retain(|v| v.track != Track::Failed);
+    if let Some(version) = role_mut(status, who) {
+        version.track = Track::Failed;
+        version.rolled_back = rolled_back;
+        version.since = Some(s.now);
+        version.zero_since = None;
+        version.drained_at = None;
+        version.retire_at = None;
+    }
+    match fallback {
+        Some(Fallback::Previous(_)) => {
+            if let Some(previous) = role_mut(status, Track::Previous) {
+                previous.track = Track::Stable;
+                previous.since = Some(s.now);
+                previous.retire_at = None;
+            }
+        }
+        Some(Fallback::SpecStable(hash)) => {
+            status.versions.retain(|v| v.hash != hash.as_str());
+            status.versions.push(newcomer(s, hash, Track::Stable));
+        }
+        None => {}
+    }
+    status.step = None;
+    status.state.clocks.candidate_empty_since = None;
+    status.state.clocks.bake_counted_at = None;
+}
+
+/// Bars a version until it changes. The oldest entry goes first, but never one that the spec names.
+fn bar(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
+    let hash = m.hash.to_string();
+    status.quarantine.retain(|q| q.hash != hash);
+    status.quarantine.push(Quarantined { version: name(s, &m.hash), hash, reason: m.reason, seq, at: s.now });
+    if status.quarantine.len() > QUARANTINE {
+        let named = |q: &Quarantined| s.release.version(&Hash::known(&q.hash)).is_some();
+        if let Some(oldest) = status.quarantine.iter().position(|q| !named(q)) {
+            status.quarantine.remove(oldest);
+        }
+    }
+}
+
+/// Whether a phase still owes the version on trial anything.
+pub fn on_the_way(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing
+    )
+}

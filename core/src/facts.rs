@@ -1,0 +1,183 @@
+//! What a look notes in the status before it decides: clocks, counts of pods, weights as read, settled or not.
+//!
+//! Noting the same world twice notes nothing new.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::analysis::Subject;
+use crate::api::annotations::Rollback;
+use crate::api::status::{ModelReleaseStatus, Phase, Track, TrafficStatus};
+use crate::covers::covers;
+use crate::effects::on_the_way;
+use crate::pods;
+use crate::situation::{Situation, later, role, role_mut};
+use crate::traffic;
+use crate::version::Hash;
+use crate::wanted;
+
+/// The status with this look's facts in it; the evidence aside.
+pub fn note(s: &Situation) -> ModelReleaseStatus {
+    let mut status = s.status.clone();
+    if s.release.rollback == Rollback::Absent {
+        status.state.handled.rollback = None;
+    }
+    propagation(&mut status, s);
+    empty_clocks(&mut status, s);
+    candidate(&mut status, s);
+    if let Some(read) = s.traffic_object().and_then(|live| traffic::read_back(&live.body)) {
+        status.traffic = read.iter().filter_map(|(hash, percent)| traffic_status(s, hash, *percent)).collect();
+    } else {
+        status.traffic.clear();
+    }
+    for version in &mut status.versions {
+        let hash = Hash::known(&version.hash);
+        version.replicas = wanted::size(s, version);
+        version.ready_replicas = s.endpoints(&hash);
+        version.artifact = pods::artifact(s.pods_of(&hash)).or(version.artifact.take());
+        version.failure = s.pod_failure(&hash);
+    }
+    status
+}
+
+fn traffic_status(s: &Situation, hash: &Hash, percent: i32) -> Option<TrafficStatus> {
+    let version = s.status.versions.iter().find(|v| v.hash == hash.as_str())?;
+    Some(TrafficStatus { hash: hash.to_string(), version: version.version.clone(), percent })
+}
+
+/// Read back as wanted; then known to every gateway that can be asked, or given the time it takes.
+fn propagation(status: &mut ModelReleaseStatus, s: &Situation) {
+    let memory = &mut status.state.traffic;
+    if memory.digest.is_empty() || memory.settled_at.is_some() {
+        return;
+    }
+    let as_wanted = wanted::split(s).zip(s.traffic_object()).is_some_and(|(split, live)| {
+        let (_, body) = traffic::traffic_object(s.release, s.settings, &split, s.status.state.traffic.seq);
+        covers(&body, &live.body)
+    });
+    if !as_wanted {
+        return;
+    }
+    let read_at = *memory.read_at.get_or_insert(s.now);
+    let answers = &s.observed.gateways;
+    let behind = answers.iter().any(|a| a.seq.is_some_and(|seq| seq < memory.seq));
+    let wait = SignedDuration::from_secs(s.settings.propagation_wait_seconds);
+    let waited = s.elapsed(read_at) >= wait;
+    if !behind && (everyone_confirmed(s, memory.seq) || waited) {
+        memory.settled_at = Some(s.now);
+    }
+}
+
+/// Whether every proxy that could carry a request was asked, and has it. Sidecars cannot be asked.
+fn everyone_confirmed(s: &Situation, seq: i64) -> bool {
+    let sets = &s.release.traffic.sets;
+    let asked = |name: &str| s.observed.gateways.iter().any(|answer| answer.set == name);
+    !s.release.traffic.mesh
+        && !sets.is_empty()
+        && sets.iter().all(|set| set.probe_port.is_some() && asked(&set.name))
+        && s.observed.gateways.iter().all(|answer| answer.seq.is_some_and(|at| at >= seq))
+}
+
+fn empty_clocks(status: &mut ModelReleaseStatus, s: &Situation) {
+    let empty = |track| role(s.status, track).is_some_and(|v| s.endpoints(&Hash::known(&v.hash)) == 0);
+    let clock = |since: Option<Timestamp>, empty: bool| if empty { since.or(Some(s.now)) } else { None };
+    let clocks = &mut status.state.clocks;
+    clocks.stable_empty_since = clock(clocks.stable_empty_since, empty(Track::Stable));
+    let was_ready = s.candidate().ready_at.is_some() && on_the_way(s.phase());
+    clocks.candidate_empty_since = clock(clocks.candidate_empty_since, was_ready && empty(Track::Canary));
+}
+
+fn candidate(status: &mut ModelReleaseStatus, s: &Situation) {
+    if let Some(leaving) = role_mut(status, Track::Failed)
+        && s.phase() == Phase::RollingBack
+        && leaving.zero_since.is_none()
+        && s.weight(&Hash::known(&leaving.hash)) == 0
+        && s.traffic_object().is_some()
+    {
+        leaving.zero_since = s.status.state.traffic.settled_at;
+    }
+    let (Some(hash), true) = (s.hash(Track::Canary), on_the_way(s.phase())) else { return };
+    let settled_at = status.state.traffic.settled_at;
+    if let Some(rung) = &mut status.step
+        && rung.settled_at.is_none()
+        && rung.weight > 0
+        && settled_at.is_some()
+        && s.weight(&hash) == rung.weight
+    {
+        rung.settled_at = settled_at;
+    }
+    let rung_settled = status.step.as_ref().and_then(|rung| rung.settled_at);
+    let Some(memory) = &mut status.state.candidate else { return };
+    if let Some(at) = rung_settled {
+        memory.evidence_from.get_or_insert(later(at, s.release.analysis.initial_delay));
+    }
+    pods::count(&mut memory.pods, s.pods_of(&hash));
+    let replacing = s.phase() == Phase::Replacing && s.committed_percent() < 100;
+    let enough = if replacing { s.full_size(&hash) } else { s.need(s.next_percent()) };
+    let ready = s.ready(&hash, enough);
+    if replacing && ready {
+        memory.ready_at.get_or_insert(s.now);
+    }
+    let waits = s.phase() == Phase::Starting || replacing;
+    if waits && !ready && !s.stable_down() {
+        memory.unready_since.get_or_insert(s.now);
+    } else if let Some(since) = memory.unready_since.take() {
+        // Rounded up: a version that flaps faster than the clock ticks must not gain time by it.
+        let seconds = s.elapsed(since).as_millis().saturating_add(999).div_euclid(1000);
+        memory.unready_seconds = memory.unready_seconds.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+}
+
+/// Who is judged now, against whom, and since when; nobody unless a version has weight that was seen in force.
+pub fn subject<'a>(
+    s: &Situation,
+    stable: Option<&'a Hash>,
+    canary: Option<&'a Hash>,
+) -> Option<Subject<'a>> {
+    let memory = s.candidate();
+    match s.phase() {
+        Phase::Analyzing | Phase::Promoting => {
+            let rung = s.status.step.as_ref()?;
+            // A weight that is not in force yet brings no evidence: blocks that overlap the change are passed over.
+            let in_force = rung.settled_at.unwrap_or(s.now);
+            let last = rung.index.saturating_add(1) >= i32::try_from(s.release.rollout.steps.len()).unwrap_or(i32::MAX);
+            Some(Subject {
+                stable,
+                canary: canary?,
+                attempt: memory.attempt,
+                evidence_from: memory.evidence_from?.max(in_force),
+                baking: false,
+                last_step: last,
+            })
+        }
+        Phase::Baking => Some(Subject {
+            stable: None,
+            canary: stable?,
+            attempt: memory.attempt,
+            evidence_from: s.status.phase_started_at?,
+            baking: true,
+            last_step: true,
+        }),
+        _ => None,
+    }
+}
+
+/// The bake clock runs while something can be seen.
+pub fn bake_clock(status: &mut ModelReleaseStatus, phase: Phase, blind: bool, now: Timestamp) {
+    let clocks = &mut status.state.clocks;
+    match (blind, clocks.blind_since) {
+        (true, None) => clocks.blind_since = Some(now),
+        (false, Some(_)) => clocks.blind_since = None,
+        _ => {}
+    }
+    if phase != Phase::Baking {
+        return;
+    }
+    if blind {
+        if let Some(since) = clocks.bake_counted_at.take() {
+            let more = i64::try_from(crate::situation::elapsed(now, since).as_millis()).unwrap_or(i64::MAX);
+            clocks.baked_milliseconds = clocks.baked_milliseconds.saturating_add(more);
+        }
+    } else {
+        clocks.bake_counted_at.get_or_insert(now);
+    }
+}

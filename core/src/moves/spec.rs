@@ -1,0 +1,141 @@
+//! Rows 9 to 16: what the spec asks for.
+
+use super::{Effect, Move};
+use crate::api::reasons::Reason;
+use crate::api::status::{Act, Phase, Track};
+use crate::situation::{Fallback, Situation};
+use crate::version::Hash;
+
+fn name_of(s: &Situation, hash: &Hash) -> String {
+    let in_status = s.status.versions.iter().find(|v| v.hash == hash.as_str()).map(|v| v.version.clone());
+    in_status.or_else(|| s.release.version(hash).map(|v| v.name.clone())).unwrap_or_else(|| hash.to_string())
+}
+
+/// Row 9: the spec now names the candidate as stable. It goes on, no longer judged; weights stay.
+pub(super) fn candidate_is_wanted_stable(s: &Situation) -> Option<Move> {
+    let candidate = s.hash(Track::Canary).filter(|_| s.on_trial())?;
+    let message = || format!("spec.stable names {}: it replaces stable without analysis", name_of(s, &candidate));
+    (s.stable_wanted() == candidate).then(|| {
+        Move::new(
+            Act::Replace,
+            candidate.clone(),
+            Phase::Replacing,
+            Reason::StableChanged,
+            message(),
+            Effect::Replace,
+        )
+    })
+}
+
+/// Row 10: the spec no longer names the candidate, or names another stable version. A candidate lives only while the
+/// spec names it.
+pub(super) fn candidate_not_wanted(s: &Situation) -> Option<Move> {
+    let candidate = s.role(Track::Canary).filter(|_| s.on_trial())?;
+    let hash = s.hash(Track::Canary)?;
+    let stable_moved = s.hash(Track::Stable).is_some_and(|stable| stable != s.stable_wanted());
+    let (reason, why) = match s.canary_wanted() {
+        _ if stable_moved => (Reason::StableChanged, "spec.stable names another version".to_owned()),
+        Some(wanted) if *wanted == hash => return None,
+        Some(wanted) => (Reason::Superseded, format!("spec.canary names {}", name_of(s, wanted))),
+        None => (Reason::CanaryRemoved, "the spec no longer has it".to_owned()),
+    };
+    let message = format!("{} is cancelled: {why}", candidate.version);
+    Some(cancelled(hash, candidate.exposed, reason, message))
+}
+
+/// Row 11: a replacement that the spec no longer asks for. One that has all traffic is finished first.
+pub(super) fn replacement_not_wanted(s: &Situation) -> Option<Move> {
+    let candidate = s.role(Track::Canary).filter(|_| s.phase() == Phase::Replacing)?;
+    let hash = s.hash(Track::Canary)?;
+    if s.stable_wanted() == hash || s.committed_percent() == 100 {
+        return None;
+    }
+    let message = format!("{} is cancelled: spec.stable names another version", candidate.version);
+    Some(cancelled(hash, candidate.exposed, Reason::StableChanged, message))
+}
+
+fn cancelled(hash: Hash, exposed: bool, reason: Reason, message: String) -> Move {
+    if exposed {
+        let effect = Effect::Leave { who: Track::Canary, quarantine: false, fallback: None, handled: false };
+        Move::new(Act::Rollback, hash, Phase::RollingBack, reason, message, effect)
+    } else {
+        Move::new(Act::Retire, hash, Phase::Stable, reason, message, Effect::Drop)
+    }
+}
+
+/// Row 12: the spec asks for the previous version, and it is warm: one write.
+pub(super) fn previous_wanted(s: &Situation) -> Option<Move> {
+    let previous = s.hash(Track::Previous)?;
+    let fits = matches!(s.phase(), Phase::Stable | Phase::Baking | Phase::RolledBack)
+        && s.stable_wanted() == previous
+        && s.ready(&previous, 1)
+        && !s.held(&previous)
+        && !s.quarantined(&previous);
+    let reason = if s.release.canary.is_none() { Reason::CanaryRemoved } else { Reason::StableChanged };
+    let message = || format!("spec.stable names {}, which is still warm", name_of(s, &previous));
+    let fallback = Some(Fallback::Previous(previous.clone()));
+    let effect = Effect::Leave { who: Track::Stable, quarantine: false, fallback, handled: false };
+    let stable = s.hash(Track::Stable)?;
+    fits.then(|| Move::new(Act::Rollback, stable, Phase::RollingBack, reason, message(), effect))
+}
+
+/// Row 13: the spec asks for a version that was rolled back and has not changed since.
+pub(super) fn quarantined(s: &Situation) -> Option<Move> {
+    if s.phase() != Phase::Stable {
+        return None;
+    }
+    let wanted = s.stable_wanted();
+    let stable = s.hash(Track::Stable)?;
+    let barred = s
+        .canary_wanted()
+        .filter(|hash| s.quarantined(hash))
+        .cloned()
+        .or_else(|| (wanted != stable && s.quarantined(&wanted)).then_some(wanted))?;
+    let message = format!("{} was rolled back before and has not changed; change it to try again", name_of(s, &barred));
+    Some(Move::new(Act::Hold, barred, Phase::RolledBack, Reason::Quarantined, message, Effect::Phase))
+}
+
+/// Row 14: after a rollback the spec asks for nothing but what runs.
+pub(super) fn nothing_on_trial(s: &Situation) -> Option<Move> {
+    let stable = s.hash(Track::Stable)?;
+    let fits = s.phase() == Phase::RolledBack && s.canary_wanted().is_none() && s.stable_wanted() == stable;
+    let message = || "the spec names only what runs".to_owned();
+    fits.then(|| {
+        Move::new(Act::Retire, stable, Phase::Stable, Reason::CanaryRemoved, message(), Effect::Retire(Track::Failed))
+    })
+}
+
+/// Row 15: `spec.stable` names a version that does not run: make before break, without analysis.
+pub(super) fn replace(s: &Situation) -> Option<Move> {
+    let stable = s.hash(Track::Stable)?;
+    let wanted = s.stable_wanted();
+    let fits = matches!(s.phase(), Phase::Stable | Phase::RolledBack)
+        && wanted != stable
+        && !s.quarantined(&wanted)
+        && !s.held(&wanted);
+    let message = || format!("spec.stable names {}: it is made ready, then takes over", name_of(s, &wanted));
+    fits.then(|| {
+        Move::new(
+            Act::Replace,
+            wanted.clone(),
+            Phase::Replacing,
+            Reason::StableChanged,
+            message(),
+            Effect::Choose,
+        )
+    })
+}
+
+/// Row 16: a canary that has not been tried.
+pub(super) fn canary_started(s: &Situation) -> Option<Move> {
+    let stable = s.hash(Track::Stable)?;
+    let canary = s.canary_wanted()?;
+    let fits = matches!(s.phase(), Phase::Stable | Phase::RolledBack)
+        && s.stable_wanted() == stable
+        && !s.quarantined(canary)
+        && !s.held(canary);
+    let message = || format!("{} is made ready at weight 0", name_of(s, canary));
+    fits.then(|| {
+        Move::new(Act::Start, canary.clone(), Phase::Starting, Reason::CanaryStarted, message(), Effect::Choose)
+    })
+}

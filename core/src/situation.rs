@@ -1,0 +1,314 @@
+//! The words of the lifecycle, computed once per look: roles, weights, Ready, need, settled, held.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::analysis::Look;
+use crate::api::annotations::Rollback;
+use crate::api::status::{Candidate, ModelReleaseStatus, Phase, Track, VersionStatus};
+use crate::children;
+use crate::observed::{Live, Observed, Pod};
+use crate::pods;
+use crate::release::Release;
+use crate::settings::Settings;
+use crate::traffic;
+use crate::version::Hash;
+
+/// One release at one look: what is wanted, what is committed, what is seen, and what time it is.
+pub struct Situation<'a> {
+    /// What the user wants.
+    pub release: &'a Release,
+    /// What is committed, with this look's facts noted in it.
+    pub status: &'a ModelReleaseStatus,
+    /// What is seen.
+    pub observed: &'a Observed,
+    /// What the administrator decided.
+    pub settings: &'a Settings,
+    /// The time; never before the last decision.
+    pub now: Timestamp,
+    /// What the evidence says, while a version is judged.
+    pub look: Option<&'a Look>,
+}
+
+/// Where all traffic goes on a rollback of the live version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// The previous version, still warm.
+    Previous(Hash),
+    /// The version of `spec.stable`, which the live one was promoted out of; to be started anew.
+    SpecStable(Hash),
+}
+
+impl Fallback {
+    /// Its hash.
+    pub fn hash(&self) -> &Hash {
+        match self {
+            Self::Previous(hash) | Self::SpecStable(hash) => hash,
+        }
+    }
+}
+
+impl Situation<'_> {
+    /// The phase; Pending before the first look.
+    pub fn phase(&self) -> Phase {
+        self.status.phase.unwrap_or_default()
+    }
+
+    /// Whether a canary is somewhere between chosen and promoted.
+    pub fn on_trial(&self) -> bool {
+        matches!(self.phase(), Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting)
+    }
+
+    /// The version in a role.
+    pub fn role(&self, track: Track) -> Option<&VersionStatus> {
+        role(self.status, track)
+    }
+
+    /// Its hash.
+    pub fn hash(&self, track: Track) -> Option<Hash> {
+        self.role(track).map(|v| Hash::known(&v.hash))
+    }
+
+    /// Memory of the version on trial.
+    pub fn candidate(&self) -> Candidate {
+        self.status.state.candidate.clone().unwrap_or_default()
+    }
+
+    /// H_c: the hash of the canary block; none without a block, or if it is the live version.
+    pub fn canary_wanted(&self) -> Option<&Hash> {
+        let hash = &self.release.canary.as_ref()?.hash;
+        (self.role(Track::Stable).is_none_or(|s| s.hash != hash.as_str())).then_some(hash)
+    }
+
+    /// W: the wanted stable. The live one, as long as it was promoted out of the present `stable` block and a canary
+    /// block is there; else exactly what `stable` says.
+    pub fn stable_wanted(&self) -> Hash {
+        let of_spec = self.release.stable.hash.clone();
+        match self.role(Track::Stable) {
+            Some(s) if s.hash == of_spec.as_str() => of_spec,
+            Some(s) if self.lags(s) => Hash::known(&s.hash),
+            _ => of_spec,
+        }
+    }
+
+    /// Whether the live version was promoted out of the present `stable` block, and the block still stands there.
+    fn lags(&self, live: &VersionStatus) -> bool {
+        self.release.canary.is_some() && live.promoted_from.as_deref() == Some(self.release.stable_block.as_str())
+    }
+
+    /// Whether the live version is promoted and the spec does not yet say so.
+    pub fn spec_lags(&self) -> bool {
+        self.role(Track::Stable).is_some_and(|s| s.hash != self.release.stable.hash.as_str() && self.lags(s))
+    }
+
+    /// Whether a version was rolled back and has not changed since.
+    pub fn quarantined(&self, hash: &Hash) -> bool {
+        self.status.quarantine.iter().any(|q| q.hash == hash.as_str())
+    }
+
+    /// Whether the rollback annotation names a version by its name or hash.
+    pub fn named_by_rollback(&self, version: &VersionStatus) -> bool {
+        matches!(&self.release.rollback, Rollback::Version(v) if *v == version.version || *v == version.hash)
+    }
+
+    /// Whether the rollback annotation holds a version that is or may come on trial.
+    pub fn held(&self, hash: &Hash) -> bool {
+        match &self.release.rollback {
+            Rollback::Absent => false,
+            // An unreadable word fails safe: nothing moves forward until it is corrected.
+            Rollback::True | Rollback::Malformed => true,
+            Rollback::Version(v) => {
+                v == hash.as_str() || self.release.version(hash).is_some_and(|known| known.name == *v)
+            }
+        }
+    }
+
+    /// Whether the present value of the rollback annotation was acted on.
+    pub fn rollback_handled(&self) -> bool {
+        self.status.state.handled.rollback.as_deref() == Some(self.release.rollback_digest.as_str())
+    }
+
+    /// Where all traffic goes if the live version has to leave now.
+    pub fn fallback(&self) -> Option<Fallback> {
+        let stable = self.role(Track::Stable)?;
+        if let Some(previous) = self.hash(Track::Previous).filter(|p| !self.quarantined(p)) {
+            return Some(Fallback::Previous(previous));
+        }
+        let of_spec = &self.release.stable.hash;
+        let promoted_out_of_it = stable.promoted_from.as_deref() == Some(self.release.stable_block.as_str());
+        (promoted_out_of_it && stable.hash != of_spec.as_str() && !self.quarantined(of_spec))
+            .then(|| Fallback::SpecStable(of_spec.clone()))
+    }
+
+    /// R: the replicas that stable was asked for when the candidate was chosen.
+    pub fn stable_replicas(&self) -> i32 {
+        self.candidate().stable_replicas.max(1)
+    }
+
+    /// Pods needed for a share of the traffic.
+    pub fn need(&self, percent: i32) -> i32 {
+        need(self.stable_replicas(), percent)
+    }
+
+    /// The percent that the candidate gets next.
+    pub fn next_percent(&self) -> i32 {
+        let index = self.status.step.as_ref().map_or(0, |s| s.index);
+        let steps = &self.release.rollout.steps;
+        usize::try_from(index).ok().and_then(|i| steps.get(i)).or(steps.last()).map_or(10, |s| s.percent)
+    }
+
+    /// The object of a version's Deployment, if it is there and ours.
+    pub fn deployment(&self, hash: &Hash) -> Option<&Live> {
+        self.observed
+            .children
+            .get(&children::deployment_key(self.release, hash))
+            .filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()))
+    }
+
+    /// Ready endpoints of a version's own Service.
+    pub fn endpoints(&self, hash: &Hash) -> i32 {
+        self.observed.endpoints.get(&self.release.object_name(hash)).copied().unwrap_or(0)
+    }
+
+    /// Ready(v, n): the Deployment's status is current, at least `n` pods are available, and the version's own Service
+    /// has at least `n` ready endpoints.
+    pub fn ready(&self, hash: &Hash, n: i32) -> bool {
+        let Some(live) = self.deployment(hash) else { return false };
+        let number = |pointer: &str| live.body.pointer(pointer).and_then(serde_json::Value::as_i64).unwrap_or(0);
+        number("/status/observedGeneration") >= number("/metadata/generation")
+            && number("/status/availableReplicas") >= i64::from(n)
+            && self.endpoints(hash) >= n
+    }
+
+    /// w(v): the weight of a version in the traffic object as read back.
+    pub fn weight(&self, hash: &Hash) -> i32 {
+        self.weights_read().iter().filter(|(h, _)| h == hash).map(|(_, w)| w).sum()
+    }
+
+    /// Weights in the traffic object as read back; empty without one.
+    pub fn weights_read(&self) -> Vec<(Hash, i32)> {
+        self.traffic_object().and_then(|live| traffic::read_back(&live.body)).unwrap_or_default()
+    }
+
+    /// The traffic object, if it is there and ours.
+    pub fn traffic_object(&self) -> Option<&Live> {
+        self.observed
+            .children
+            .get(&traffic::traffic_key(self.release))
+            .filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()))
+    }
+
+    /// Whether every gateway has what was last committed, or has had the time for it.
+    pub fn settled(&self) -> bool {
+        self.status.state.traffic.settled_at.is_some()
+    }
+
+    /// The percent that is committed for the version on trial.
+    pub fn committed_percent(&self) -> i32 {
+        self.status.step.as_ref().map_or(0, |s| s.weight)
+    }
+
+    /// Whether a version has had no ready endpoint for so long that it is a fact.
+    pub fn empty(&self, since: Option<Timestamp>) -> bool {
+        since.is_some_and(|t| self.elapsed(t) >= SignedDuration::from_secs(self.settings.detect_seconds))
+    }
+
+    /// Whether stable has no ready endpoint for so long that it is a fact.
+    pub fn stable_down(&self) -> bool {
+        self.empty(self.status.state.clocks.stable_empty_since)
+    }
+
+    /// Whether the version on trial has none.
+    pub fn candidate_down(&self) -> bool {
+        self.empty(self.status.state.clocks.candidate_empty_since)
+    }
+
+    /// Time since a persisted time; zero if the clock was set back.
+    pub fn elapsed(&self, since: Timestamp) -> SignedDuration {
+        elapsed(self.now, since)
+    }
+
+    /// How long the candidate has been unready in all.
+    pub fn unready(&self) -> SignedDuration {
+        let candidate = self.candidate();
+        let before = SignedDuration::from_secs(candidate.unready_seconds);
+        candidate.unready_since.map_or(before, |since| before.saturating_add(self.elapsed(since)))
+    }
+
+    /// How long the bake clock has run, blind time left out.
+    pub fn baked(&self) -> SignedDuration {
+        let clocks = &self.status.state.clocks;
+        let before = SignedDuration::from_millis(clocks.baked_milliseconds);
+        clocks.bake_counted_at.map_or(before, |since| before.saturating_add(self.elapsed(since)))
+    }
+
+    /// How long the phase has lasted.
+    pub fn phase_age(&self) -> SignedDuration {
+        self.status.phase_started_at.map_or(SignedDuration::ZERO, |since| self.elapsed(since))
+    }
+
+    /// Whether an enforced check has had no usable answer for so long that nothing may rise.
+    pub fn blind(&self) -> bool {
+        self.look.is_some_and(|look| look.blind)
+    }
+
+    /// Pods of a version.
+    pub fn pods_of(&self, hash: &Hash) -> impl Iterator<Item = &Pod> {
+        let hash = hash.as_str().to_owned();
+        self.observed.pods.iter().filter(move |pod| pod.hash == hash && !pod.deleting)
+    }
+
+    /// What is wrong with a version's pods, the worst first.
+    pub fn pod_failure(&self, hash: &Hash) -> Option<crate::api::status::PodFailure> {
+        pods::failure(self.pods_of(hash))
+    }
+
+    /// Whether the candidate's first weight may come: its route proven, its Service known everywhere, warmed up.
+    pub fn warm(&self) -> bool {
+        let wait = SignedDuration::from_secs(self.settings.propagation_wait_seconds);
+        let least = self.release.rollout.warmup.max(wait);
+        self.settled() && self.candidate().ready_at.is_some_and(|at| self.elapsed(at) >= least)
+    }
+
+    /// Whether the administrator's cluster can route at all.
+    pub fn routable(&self) -> bool {
+        self.observed.istio
+    }
+}
+
+/// The version in a role.
+pub fn role(status: &ModelReleaseStatus, track: Track) -> Option<&VersionStatus> {
+    status.versions.iter().find(|v| v.track == track)
+}
+
+/// The version in a role, to be changed.
+pub fn role_mut(status: &mut ModelReleaseStatus, track: Track) -> Option<&mut VersionStatus> {
+    status.versions.iter_mut().find(|v| v.track == track)
+}
+
+/// Pods needed for a share of what `replicas` pods carry: ⌈R·b/100⌉, at least one.
+pub fn need(replicas: i32, percent: i32) -> i32 {
+    let product = i64::from(replicas).saturating_mul(i64::from(percent));
+    i32::try_from(product.saturating_add(99).div_euclid(100)).unwrap_or(i32::MAX).max(1)
+}
+
+/// Time since a persisted time; zero if the clock was set back.
+pub fn elapsed(now: Timestamp, since: Timestamp) -> SignedDuration {
+    now.duration_since(since).max(SignedDuration::ZERO)
+}
+
+/// A time later; the end of all times if it does not fit.
+pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::need;
+
+    #[test]
+    fn need_rounds_up_and_is_at_least_one() {
+        for (replicas, percent, want) in [(1, 10, 1), (10, 10, 1), (11, 10, 2), (3, 50, 2), (3, 100, 3), (0, 10, 1)] {
+            assert_eq!(need(replicas, percent), want, "{percent} % of {replicas}");
+        }
+    }
+}

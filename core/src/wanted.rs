@@ -1,0 +1,225 @@
+//! What is to be there: weights, sizes and objects as a function of spec, committed status and what is seen.
+//!
+//! Nothing here remembers or decides: run again after a crash it asks for the same, so a crash anywhere is repaired.
+
+use serde_json::Value;
+
+use crate::api::status::{ModelReleaseStatus, Phase, Track, VersionStatus};
+use crate::children::{self, Rendered};
+use crate::effects::on_the_way;
+use crate::plan::{Key, Kind};
+use crate::situation::{Situation, role};
+use crate::traffic::{self, Entry, Route, Split};
+use crate::version::{Hash, Version, digest};
+
+/// The percent that is committed for a version.
+pub fn committed_weight(status: &ModelReleaseStatus, hash: &Hash) -> i32 {
+    let candidate = status.step.as_ref().map_or(0, |rung| rung.weight);
+    match status.versions.iter().find(|v| v.hash == hash.as_str()).map(|v| v.track) {
+        Some(Track::Stable) if role(status, Track::Canary).is_some() => 100_i32.saturating_sub(candidate),
+        Some(Track::Stable) => 100,
+        Some(Track::Canary) => candidate,
+        Some(Track::Previous | Track::Failed) | None => 0,
+    }
+}
+
+/// What the traffic object is to say; none before anything serves.
+pub fn split(s: &Situation) -> Option<Split> {
+    let stable = s.role(Track::Stable)?;
+    let entry = |v: &VersionStatus, weight| Entry { hash: Hash::known(&v.hash), name: v.version.clone(), weight };
+    let candidate = s.role(Track::Canary).filter(|_| takes_part(s));
+    let leaving = s.role(Track::Failed);
+    let (other, weight) = match (candidate, leaving, s.role(Track::Previous)) {
+        (Some(candidate), _, _) => (candidate, s.committed_percent()),
+        (None, Some(leaving), _) => (leaving, if traffic_is_back(s, stable, leaving) { 0 } else { 100 }),
+        (None, None, Some(previous)) => (previous, 0),
+        // The placeholder: of two entries Istio makes a weighted cluster, of one it would not.
+        (None, None, None) => (stable, 0),
+    };
+    let route = |v: &VersionStatus, word: Option<&str>| Route {
+        hash: Hash::known(&v.hash),
+        name: v.version.clone(),
+        words: std::iter::once(v.version.clone()).chain(word.map(str::to_owned)).collect(),
+    };
+    let routes = [
+        Some(route(stable, Some("stable"))),
+        candidate.map(|v| route(v, Some("canary"))),
+        s.role(Track::Previous).map(|v| route(v, None)),
+        leaving.filter(|v| v.drained_at.is_none()).map(|v| route(v, None)),
+    ];
+    Some(Split {
+        entries: [entry(stable, 100_i32.saturating_sub(weight)), entry(other, weight)],
+        routes: routes.into_iter().flatten().collect(),
+    })
+}
+
+/// Whether the candidate has its place in the traffic object: it was ready, and has not lost its endpoints since.
+fn takes_part(s: &Situation) -> bool {
+    let phase = matches!(s.phase(), Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing);
+    phase && s.candidate().ready_at.is_some()
+}
+
+/// Whether traffic may be with stable while a version leaves: it has weight already, or can take it, or the leaving
+/// version cannot. Until then traffic stays where endpoints are.
+fn traffic_is_back(s: &Situation, stable: &VersionStatus, leaving: &VersionStatus) -> bool {
+    let stable = Hash::known(&stable.hash);
+    s.phase() != Phase::RollingBack
+        || !leaving.exposed
+        || s.weight(&stable) > 0
+        || s.ready(&stable, 1)
+        || s.endpoints(&Hash::known(&leaving.hash)) == 0
+}
+
+/// Digest of what the traffic object is to say, its number aside.
+pub fn traffic_digest(s: &Situation) -> String {
+    split(s).map_or_else(String::new, |split| {
+        let (_, body) = traffic::traffic_object(s.release, s.settings, &split, 0);
+        digest(&body).chars().take(16).collect()
+    })
+}
+
+/// Pods that a version is to have.
+pub fn size(s: &Situation, version: &VersionStatus) -> i32 {
+    let hash = Hash::known(&version.hash);
+    let own = s.release.version(&hash).map(Version::min_replicas);
+    let phase = s.phase();
+    match version.track {
+        Track::Stable if on_the_way(phase) || phase == Phase::Baking => {
+            own.unwrap_or(version.replicas).max(s.stable_replicas())
+        }
+        Track::Stable => own.unwrap_or(version.replicas),
+        Track::Canary => candidate_size(s, &hash),
+        Track::Previous => version.replicas,
+        Track::Failed if phase == Phase::RollingBack => version.replicas,
+        Track::Failed => 0,
+    }
+}
+
+fn candidate_size(s: &Situation, hash: &Hash) -> i32 {
+    let rung = s.status.step.as_ref();
+    let percent = rung.map_or(0, |r| r.weight.max(r.target)).max(s.next_percent());
+    match s.phase() {
+        Phase::Promoting | Phase::Replacing => s.full_size(hash),
+        _ => s.release.rollout.canary_replicas.max(s.need(percent)),
+    }
+}
+
+impl Situation<'_> {
+    /// Pods that a version needs for all traffic: in a promotion as many as stable had, else its own minimum.
+    pub fn full_size(&self, hash: &Hash) -> i32 {
+        let own = self.release.version(hash).map_or(1, Version::min_replicas);
+        if self.phase() == Phase::Promoting { own.max(self.stable_replicas()) } else { own }
+    }
+}
+
+/// One object that is to be there.
+pub struct Child {
+    /// Its name.
+    pub key: Key,
+    /// All that we say about it.
+    pub body: Value,
+    /// Pods that it is to have, if it is a Deployment.
+    pub replicas: Option<i32>,
+}
+
+/// Records, Services and Deployments of every version with a role, and the release's own Service.
+pub fn workloads(s: &Situation) -> Vec<Child> {
+    let seq = s.status.decision.as_ref().map_or(0, |d| d.seq);
+    let mut wanted = Vec::new();
+    if s.role(Track::Stable).is_none() {
+        if s.release.refused.is_none() {
+            let version = &s.release.stable;
+            version_children(s, &version.hash, &version.name, version.min_replicas(), seq, &mut wanted);
+        }
+        return wanted;
+    }
+    for version in &s.status.versions {
+        version_children(s, &Hash::known(&version.hash), &version.version, size(s, version), seq, &mut wanted);
+    }
+    wanted.extend(apex(s, seq));
+    wanted
+}
+
+/// What was rendered for a version when it first got a role; for a new one, what is rendered now.
+fn rendered(s: &Situation, hash: &Hash) -> Option<Rendered> {
+    let record = s.observed.children.get(&children::record_key(s.release, hash));
+    let ours = record.filter(|live| live.owner.as_deref() == Some(s.release.uid.as_str()));
+    ours.and_then(|live| children::recorded(&live.body))
+        .map(|(_, rendered)| rendered)
+        .or_else(|| s.release.version(hash).map(|version| children::render(s.release, version, s.settings)))
+}
+
+fn version_children(s: &Situation, hash: &Hash, name: &str, replicas: i32, seq: i64, wanted: &mut Vec<Child>) {
+    let Some(rendered) = rendered(s, hash) else { return };
+    let record = children::record(s.release, hash, name, &rendered, seq);
+    wanted.push(Child { key: children::record_key(s.release, hash), body: record, replicas: None });
+    let service = rendered.service(seq);
+    wanted.push(Child { key: children::service_key(s.release, hash), body: service, replicas: None });
+    let deployment = rendered.deployment(replicas, seq);
+    wanted.push(Child { key: children::deployment_key(s.release, hash), body: deployment, replicas: Some(replicas) });
+}
+
+/// The release's own Service. It follows stable only to where there are endpoints.
+fn apex(s: &Situation, seq: i64) -> Option<Child> {
+    let stable = s.hash(Track::Stable)?;
+    let key = children::apex_key(s.release);
+    if s.observed.children.contains_key(&key) && !s.ready(&stable, 1) {
+        return None;
+    }
+    let body = children::apex(s.release, &stable, &rendered(s, &stable)?, seq);
+    Some(Child { key, body, replicas: None })
+}
+
+/// An object of a name that we need and that somebody else has.
+pub fn foreign<'a>(s: &'a Situation) -> Option<&'a Key> {
+    let mut names: Vec<Key> = Vec::new();
+    for version in &s.status.versions {
+        let hash = Hash::known(&version.hash);
+        names.extend([
+            children::deployment_key(s.release, &hash),
+            children::service_key(s.release, &hash),
+            children::record_key(s.release, &hash),
+        ]);
+    }
+    names.extend([children::apex_key(s.release), traffic::traffic_key(s.release)]);
+    if s.role(Track::Stable).is_none() {
+        names.push(children::deployment_key(s.release, &s.release.stable.hash));
+        names.push(children::service_key(s.release, &s.release.stable.hash));
+    }
+    s.observed
+        .children
+        .iter()
+        .find(|(key, live)| names.contains(key) && live.owner.as_deref() != Some(s.release.uid.as_str()))
+        .map(|(key, _)| key)
+}
+
+/// Objects of ours that nothing asks for any more, and that nothing needs: no role, no route, drained, and of a
+/// Service: no pod left.
+pub fn leftovers<'a>(s: &'a Situation, wanted: &[Key]) -> Vec<&'a Key> {
+    let served = s.role(Track::Stable).is_some();
+    let quiet = !served
+        || s.status.state.traffic.settled_at.is_some_and(|at| s.elapsed(at) >= s.release.rollout.drain);
+    let routed: Vec<Hash> =
+        s.traffic_object().map(|live| traffic::routes_read(&live.body)).unwrap_or_default();
+    let ours = s.observed.children.iter().filter(|(key, live)| {
+        live.owner.as_deref() == Some(s.release.uid.as_str()) && !live.deleting && !wanted.contains(key)
+    });
+    ours.filter(|(key, live)| match key.kind {
+        // Routes and limits of a refused spec stay as they are until it is mended.
+        Kind::VirtualService | Kind::EnvoyFilter => s.release.refused.is_none(),
+        Kind::Deployment => quiet && !routed.contains(&hash_of(&live.body)),
+        Kind::Service | Kind::ControllerRevision => {
+            let hash = hash_of(&live.body);
+            let still_runs = s.observed.pods.iter().any(|pod| pod.hash == hash.as_str())
+                || s.observed.children.contains_key(&children::deployment_key(s.release, &hash));
+            quiet && !still_runs && !routed.contains(&hash)
+        }
+    })
+    .map(|(key, _)| key)
+    .collect()
+}
+
+fn hash_of(body: &Value) -> Hash {
+    let label = body.pointer("/metadata/labels").and_then(|labels| labels.get(crate::api::LABEL_VERSION));
+    Hash::known(label.and_then(Value::as_str).unwrap_or_default())
+}

@@ -1,0 +1,202 @@
+//! From what is wanted and what is there to the writes between, in an order that is safe to break off anywhere.
+
+use serde_json::Value;
+
+use crate::api::status::Track;
+use crate::children;
+use crate::covers::covers;
+use crate::observed::Live;
+use crate::plan::{Key, Kind, Write};
+use crate::situation::Situation;
+use crate::traffic;
+use crate::version::Hash;
+use crate::wanted::{self, Child};
+
+/// The writes of one plan.
+#[derive(Default)]
+pub struct Writes {
+    /// In their order.
+    pub all: Vec<Write>,
+    /// Children of ours that somebody else had changed.
+    pub drifted: Vec<Key>,
+}
+
+/// The writes that lead from what is there to what is wanted.
+///
+/// `steady`: whether nothing was decided and no spec has changed since the last look, so that a difference is
+/// somebody else's doing.
+pub fn writes(s: &Situation, steady: bool) -> Writes {
+    let mut plan = Writes::default();
+    if outranked(s) {
+        return plan;
+    }
+    let workloads = wanted::workloads(s);
+    let limits = limits(s);
+    let split = wanted::split(s);
+    let traffic = split.as_ref().map(|split| {
+        traffic::traffic_object(s.release, s.settings, split, s.status.state.traffic.seq)
+    });
+    let roots = if split.is_some() && s.release.refused.is_none() {
+        traffic::roots(s.release, s.settings, decided(s))
+    } else {
+        Vec::new()
+    };
+    let moved = split.as_ref().map_or(Moved::Not, |split| moved(s, split));
+    let traffic_write = traffic
+        .as_ref()
+        .filter(|_| may_route(s, moved))
+        .and_then(|(key, body)| write(s, key, body, steady, &mut plan.drifted));
+
+    if limits.iter().any(|(key, _)| traffic::owned_elsewhere(s.release, key)) && !s.release.has_finalizer {
+        plan.all.push(Write::Finalizer { present: true });
+    }
+    if moved == Moved::Down {
+        plan.all.extend(traffic_write.clone());
+    }
+    for child in &workloads {
+        if moved != Moved::Not && shrinks(s, child) {
+            continue;
+        }
+        plan.all.extend(write(s, &child.key, &child.body, steady, &mut plan.drifted));
+    }
+    for (key, body) in &limits {
+        plan.all.extend(write(s, key, body, steady, &mut plan.drifted));
+    }
+    if moved != Moved::Down {
+        plan.all.extend(traffic_write);
+    }
+    for (key, body) in &roots {
+        plan.all.extend(write(s, key, body, steady, &mut plan.drifted));
+    }
+    if moved == Moved::Not {
+        let mut names: Vec<Key> = workloads.iter().map(|child| child.key.clone()).collect();
+        names.extend(limits.iter().chain(&roots).chain(&traffic).map(|(key, _)| key.clone()));
+        names.push(children::apex_key(s.release));
+        let gone = wanted::leftovers(s, &names);
+        plan.all.extend(gone.into_iter().filter_map(|key| delete(s, key)));
+        let elsewhere = |key: &&Key| traffic::owned_elsewhere(s.release, key);
+        let any_elsewhere = s.observed.children.keys().any(|key| elsewhere(&key));
+        if s.release.has_finalizer && limits.is_empty() && !any_elsewhere && s.release.refused.is_none() {
+            plan.all.push(Write::Finalizer { present: false });
+        }
+    }
+    plan
+}
+
+/// The writes of a release that is being deleted: our objects elsewhere, then the finalizer. All else goes by owner
+/// reference.
+pub fn farewell(s: &Situation) -> Vec<Write> {
+    if !s.release.has_finalizer {
+        return Vec::new();
+    }
+    let elsewhere: Vec<&Key> = s
+        .observed
+        .children
+        .iter()
+        .filter(|(key, live)| {
+            traffic::owned_elsewhere(s.release, key) && live.owner.as_deref() == Some(s.release.uid.as_str())
+        })
+        .map(|(key, _)| key)
+        .collect();
+    if elsewhere.is_empty() {
+        return vec![Write::Finalizer { present: false }];
+    }
+    elsewhere.into_iter().filter_map(|key| delete(s, key)).collect()
+}
+
+fn decided(s: &Situation) -> i64 {
+    s.status.decision.as_ref().map_or(0, |d| d.seq)
+}
+
+/// Limits are there from the start: before anything is routed.
+fn limits(s: &Situation) -> Vec<(Key, Value)> {
+    if s.release.refused.is_some() { Vec::new() } else { traffic::limits(s.release, s.settings, decided(s)) }
+}
+
+/// Whether somebody with a later decision has written already.
+fn outranked(s: &Situation) -> bool {
+    let ours = decided(s).max(s.status.state.traffic.seq);
+    s.observed
+        .children
+        .values()
+        .any(|live| live.owner.as_deref() == Some(s.release.uid.as_str()) && live.seq.is_some_and(|seq| seq > ours))
+}
+
+/// How a plan changes weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moved {
+    Not,
+    /// Only towards the first entry: back to what is relied on.
+    Down,
+    Up,
+}
+
+fn moved(s: &Situation, split: &traffic::Split) -> Moved {
+    let read = s.weights_read();
+    let [first, second] = &split.entries;
+    let old = |hash: &Hash| read.iter().filter(|(h, _)| h == hash).map(|(_, w)| *w).sum::<i32>();
+    let same = read.iter().all(|(hash, weight)| {
+        let wanted: i32 = split.entries.iter().filter(|e| e.hash == *hash).map(|e| e.weight).sum();
+        *weight == wanted
+    }) && !read.is_empty();
+    if same || read.is_empty() {
+        Moved::Not
+    } else if first.hash == second.hash || second.weight <= old(&second.hash) {
+        Moved::Down
+    } else {
+        Moved::Up
+    }
+}
+
+/// A weight only rises onto pods that are there now, whatever was committed before.
+fn may_route(s: &Situation, moved: Moved) -> bool {
+    let rising = moved == Moved::Up && s.phase() != crate::api::status::Phase::RollingBack;
+    !rising
+        || s.hash(Track::Canary).is_some_and(|hash| {
+            let percent = s.committed_percent();
+            s.ready(&hash, if percent == 100 { s.full_size(&hash) } else { s.need(percent) })
+        })
+}
+
+/// Whether a write would take pods away.
+fn shrinks(s: &Situation, child: &Child) -> bool {
+    let Some(replicas) = child.replicas else { return false };
+    let live = s.observed.children.get(&child.key);
+    let now = live.and_then(|live| live.body.pointer("/spec/replicas")).and_then(Value::as_i64);
+    now.is_some_and(|now| now > i64::from(replicas))
+}
+
+/// The write for one object, if it needs one.
+fn write(s: &Situation, key: &Key, body: &Value, steady: bool, drifted: &mut Vec<Key>) -> Option<Write> {
+    let Some(live) = s.observed.children.get(key) else {
+        return Some(Write::Create { key: key.clone(), body: body.clone() });
+    };
+    let ours = live.owner.as_deref() == Some(s.release.uid.as_str());
+    // A record never changes: the API server would refuse it.
+    if !ours || live.deleting || key.kind == Kind::ControllerRevision || covers(body, &live.body) {
+        return None;
+    }
+    if steady && live.seq == seq_of(body) {
+        drifted.push(key.clone());
+    }
+    Some(apply(key, body, live))
+}
+
+fn seq_of(body: &Value) -> Option<i64> {
+    let annotations = body.pointer("/metadata/annotations")?;
+    annotations.get(crate::api::ANNOTATION_SEQ)?.as_str()?.parse().ok()
+}
+
+fn apply(key: &Key, body: &Value, live: &Live) -> Write {
+    Write::Apply {
+        key: key.clone(),
+        body: body.clone(),
+        uid: live.uid.clone(),
+        resource_version: live.resource_version.clone(),
+    }
+}
+
+fn delete(s: &Situation, key: &Key) -> Option<Write> {
+    let live = s.observed.children.get(key).filter(|live| !live.deleting)?;
+    Some(Write::Delete { key: key.clone(), uid: live.uid.clone(), resource_version: live.resource_version.clone() })
+}
