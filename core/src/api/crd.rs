@@ -41,7 +41,6 @@ fn schema() -> Value {
     });
     let generator = settings.with_transform(StructuralSchemaRewriter).into_generator();
     let mut root = generator.into_root_schema_for::<ModelRelease>().to_value();
-    whole_numbers(&mut root);
     flowing_text(&mut root);
     if let Some(root) = root.as_object_mut() {
         root.remove("title");
@@ -100,21 +99,6 @@ fn take_over_option(fields: &mut Map<String, Value>) {
     fields.remove("anyOf");
     for (key, value) in inner {
         fields.entry(key).or_insert(value);
-    }
-}
-
-/// Bounds come as `1.0` from the derive; `1` is what people write.
-fn whole_numbers(schema: &mut Value) {
-    match schema {
-        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Number(number) => {
-            let text = number.to_string();
-            if let Some(whole) = text.strip_suffix(".0").and_then(|whole| whole.parse::<i64>().ok()) {
-                *schema = whole.into();
-            }
-        }
-        _ => {}
     }
 }
 
