@@ -1,7 +1,7 @@
 # The example: data, models, images' contents. Included by the Makefile at the top; run from there.
 
 EXAMPLE_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/model-release-example
-STATIC_TARGET := x86_64-unknown-linux-gnu
+STATIC_TARGET := $(shell uname -m)-unknown-linux-gnu
 CONTEXTS := target/images
 STATIC_DIR := target/$(STATIC_TARGET)/release
 # With --target the static flags stay out of build scripts, and the artefacts out of those of plain builds.

@@ -52,7 +52,7 @@ async fn keep(job: &Job, target: &Path) -> Result<Option<Fetched>, Failure> {
         return Ok(None);
     }
     let message = format!("{} was there already", target.display());
-    Ok(Some(Fetched { digest, size, seconds: 0, kept: true, message }))
+    Ok(Some(Fetched { digest, size, seconds: 0, kept: true, verified: job.digest.is_some(), message }))
 }
 
 async fn fetch(job: &Job, target: &Path) -> Result<Fetched, Failure> {
@@ -70,7 +70,14 @@ async fn fetch(job: &Job, target: &Path) -> Result<Fetched, Failure> {
                 )]
                 let seconds = seconds as u64;
                 let message = format!("{} is in {}", job.from, target.display());
-                return Ok(Fetched { digest, size, seconds, kept: false, message });
+                return Ok(Fetched {
+                    digest,
+                    size,
+                    seconds,
+                    kept: false,
+                    verified: job.digest.is_some(),
+                    message,
+                });
             }
             Err(Trouble::Lasting(failure)) => return Err(failure),
             Err(Trouble::Passing(what)) => said = what,

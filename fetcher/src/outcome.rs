@@ -87,6 +87,8 @@ pub struct Fetched {
     pub seconds: u64,
     /// It was there already.
     pub kept: bool,
+    /// Its digest was given, and is this one.
+    pub verified: bool,
     /// What happened, for people.
     pub message: String,
 }
@@ -103,10 +105,12 @@ struct Line {
     size_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fetch_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified: Option<bool>,
 }
 
 /// One line of JSON: `reason` (`Fetched`, `AlreadyPresent`, or the failure's), `message`, and what is known of `digest`,
-/// `sizeBytes`, `fetchSeconds`.
+/// `sizeBytes`, `fetchSeconds`, `verified`.
 pub fn line(outcome: &Result<Fetched, Failure>) -> String {
     let line = match outcome {
         Ok(fetched) => Line {
@@ -115,6 +119,7 @@ pub fn line(outcome: &Result<Fetched, Failure>) -> String {
             digest: Some(fetched.digest.to_string()),
             size_bytes: Some(fetched.size),
             fetch_seconds: Some(fetched.seconds),
+            verified: Some(fetched.verified),
         },
         Err(failure) => {
             let (digest, size_bytes) = match failure {
@@ -122,7 +127,14 @@ pub fn line(outcome: &Result<Fetched, Failure>) -> String {
                 _ => (None, None),
             };
             let message = one_line(&failure.to_string(), MAX_MESSAGE);
-            Line { reason: failure.reason(), message, digest, size_bytes, fetch_seconds: None }
+            Line {
+                reason: failure.reason(),
+                message,
+                digest,
+                size_bytes,
+                fetch_seconds: None,
+                verified: None,
+            }
         }
     };
     // Strings and numbers always serialize; a bare reason is still true if that ever changes.

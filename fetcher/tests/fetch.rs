@@ -50,6 +50,7 @@ async fn a_good_file_is_in_place_and_its_digest_and_size_are_told() {
         assert_eq!(run.line["reason"], "Fetched");
         assert_eq!((&run.line["digest"], &run.line["sizeBytes"]), (&json!(DIGEST), &json!(CONTENT.len())));
         assert!(run.line["fetchSeconds"].is_u64(), "{}", run.line);
+        assert_eq!(run.line["verified"], !more.is_empty(), "{}", run.line);
     }
 }
 
