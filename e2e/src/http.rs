@@ -24,8 +24,9 @@ pub fn get(url: &str, deadline: Duration) -> Result<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&socket, deadline)?;
         stream.set_read_timeout(Some(deadline))?;
         stream.set_write_timeout(Some(deadline))?;
-        // HTTP/1.0: the answer ends with the connection and is never chunked.
-        let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n\r\n");
+        // Envoy refuses HTTP/1.0; with `close` the answer ends with the connection.
+        let request =
+            format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
         stream.take(MOST_BYTES).read_to_end(&mut answer)?;
@@ -52,7 +53,22 @@ pub fn body(url: &str, deadline: Duration) -> Result<String> {
 fn parse(answer: &str) -> Option<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split_whitespace().nth(1)?.parse().ok()?;
-    Some((status, body.to_owned()))
+    let chunked = head.lines().any(|line| line.eq_ignore_ascii_case("transfer-encoding: chunked"));
+    Some((status, if chunked { unchunk(body)? } else { body.to_owned() }))
+}
+
+/// The content of a body that comes in chunks, each after a line with its length in hex.
+fn unchunk(mut body: &str) -> Option<String> {
+    let mut content = String::new();
+    loop {
+        let (length, rest) = body.split_once("\r\n")?;
+        let length = usize::from_str_radix(length.split(';').next()?.trim(), 16).ok()?;
+        if length == 0 {
+            return Some(content);
+        }
+        content.push_str(rest.get(..length)?);
+        body = rest.get(length..)?.strip_prefix("\r\n")?;
+    }
 }
 
 #[cfg(test)]
@@ -68,12 +84,20 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             let mut asked = [0; 256];
             let read = stream.read(&mut asked).unwrap();
-            stream.write_all(b"HTTP/1.0 503 No\r\nA: b\r\n\r\nnot yet").unwrap();
+            stream.write_all(b"HTTP/1.1 503 No\r\nA: b\r\n\r\nnot yet").unwrap();
             String::from_utf8_lossy(&asked[..read]).into_owned()
         });
         let error = body(&url, Duration::from_secs(5)).unwrap_err().to_string();
         assert!(error.contains("503") && error.contains("not yet"), "{error}");
-        assert!(server.join().unwrap().starts_with("GET /healthz?full=1 HTTP/1.0\r\n"));
+        assert!(server.join().unwrap().starts_with("GET /healthz?full=1 HTTP/1.1\r\n"));
+    }
+
+    #[test]
+    fn chunks_are_put_together_and_a_cut_one_is_no_answer() {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let whole = parse(&format!("{head}4\r\nab\r\n\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n"));
+        assert_eq!(whole, Some((200, "ab\r\n0123456789".to_owned())));
+        assert_eq!(parse(&format!("{head}4\r\nab")), None);
     }
 
     #[test]

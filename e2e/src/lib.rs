@@ -3,8 +3,6 @@
 pub mod build;
 pub mod checkout;
 pub mod command;
-#[cfg(feature = "client")]
-pub mod demo;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod env;

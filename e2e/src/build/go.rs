@@ -160,6 +160,7 @@ fn usual(program: &str) -> Duration {
         "kubelet" => 15,
         "pilot-discovery" => 258,
         "coredns" => 81,
+        "prometheus" => 140,
         "helm" => 101,
         _ => 5,
     })

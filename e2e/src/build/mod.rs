@@ -116,8 +116,9 @@ impl Programs {
         for part in self.go_parts(api_only) {
             for (program, usual) in part.wanted() {
                 let logs = Arc::clone(&logs);
-                plan.step(program, &[&last], usual, move || part.build(program, &logs));
-                program.clone_into(&mut last);
+                let name = format!("build {program}");
+                plan.step(&name, &[&last], usual, move || part.build(program, &logs));
+                last = name;
             }
         }
         if !api_only {
@@ -127,11 +128,11 @@ impl Programs {
                 let files = [(self.pause.program("pause"), "pause")];
                 image::archive_once(PAUSE_IMAGE, &pause.join("Dockerfile"), &files, &self.pause_archive())
             });
-            plan.step("Envoy", &["Debian packages"], Duration::from_secs(15), {
+            plan.step("install Envoy", &["Debian packages"], Duration::from_secs(15), {
                 let envoy = envoy.clone();
                 move || envoy::install(&envoy, &self.envoy)
             });
-            plan.step("image Envoy", &["Envoy", "image pause"], Duration::from_secs(6), move || {
+            plan.step("image Envoy", &["install Envoy", "image pause"], Duration::from_secs(6), move || {
                 let files = envoy::image_files(&self.envoy)?;
                 let files: Vec<(PathBuf, &str)> =
                     files.iter().map(|(from, to)| (from.clone(), to.as_str())).collect();

@@ -147,9 +147,8 @@ fn check_name(name: &str) -> Result<()> {
 /// The addresses of a cluster, as its env file tells them.
 fn testbed(record: &Record) -> Result<Testbed> {
     let node = record.network().node();
-    let program = namespaces::program()?.display().to_string();
-    let part = |verb: &str| format!("'{program}' part {verb} prometheus --name {}", record.name);
     let file = |relative: &str| record.path(relative).display().to_string();
+    let program = file("bin/cluster");
     let mut variables = BTreeMap::from(
         [
             ("KUBECONFIG", file("kubeconfig/admin")),
@@ -161,6 +160,7 @@ fn testbed(record: &Record) -> Result<Testbed> {
         .map(|(name, value)| (name.to_owned(), value)),
     );
     if !record.api_only {
+        let part = |verb: &str| format!("{program} part {verb} prometheus --name {}", record.name);
         let more = [
             ("GATEWAY_URL", format!("http://{node}:{GATEWAY_PORT}")),
             ("ENVOY_ADMIN_URL", format!("http://{node}:{ENVOY_ADMIN_PORT}")),
@@ -204,6 +204,9 @@ impl Cluster {
             let link = folder.join("bin").join(name);
             symlink(&program, &link).map_err(Error::io("link", &link))?;
         }
+        // A copy, so that the cluster's commands work whatever is built in the checkout meanwhile.
+        let (program, copy) = (namespaces::program()?, folder.join("bin/cluster"));
+        fs::copy(&program, &copy).map_err(Error::io("copy", &program))?;
         Ok(())
     }
 
