@@ -6,14 +6,24 @@
 //! often: each block is used once and in order, and the verdict after each is a function of the totals alone.
 //! Whatever is not there (no series, no provider, no number) decides nothing.
 
+mod answer;
+mod blocks;
+mod check;
+mod evidence;
+mod promql;
+mod verdict;
+mod words;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use self::blocks::Grid;
+use self::verdict::Judged;
 use crate::api::conditions::Is;
 use crate::api::reasons::Reason;
-use crate::api::status::{AnalysisStatus, Checkpoint, Numbers};
-use crate::observed::Answer;
+use crate::api::status::{AnalysisStatus, Checkpoint, Numbers, Verdict};
+use crate::observed::{Answer, QueryId};
 use crate::plan::Query;
 use crate::release::Release;
 use crate::version::Hash;
@@ -76,7 +86,7 @@ pub struct Look {
     /// Enough for a step that is not the last: nothing failed, the canary has `minSamples` labelled answers, and the
     /// guardrails pass.
     pub step_gate: bool,
-    /// The condition AnalysisAvailable.
+    /// The condition `AnalysisAvailable`.
     pub available: (Is, Reason, String),
     /// An enforced check has had no usable answer for more than three intervals: nothing may rise.
     pub blind: bool,
@@ -87,15 +97,38 @@ pub struct Look {
 }
 
 /// The questions that are due: each block of each check whose end is at least the source's lag ago, oldest first, at
-/// most eight a check.
+/// most eight a check; one a check while the source does not answer. A check that failed asks nothing more.
 pub fn queries(
     release: &Release,
     subject: &Subject<'_>,
     checks: &BTreeMap<String, Checkpoint>,
     now: Timestamp,
 ) -> Vec<Query> {
-    let _ = (release, subject, checks, now);
-    Vec::new()
+    let Some(source) = &release.analysis.source else { return Vec::new() };
+    let grid = Grid::of(&release.analysis);
+    let mut queries = Vec::new();
+    for check in check::checks(release, subject) {
+        let kept = check.checkpoint(checks, subject);
+        let mut end = check::next_end(&kept, grid, subject, now);
+        if kept.failed || grid.asked_at(end) > now {
+            continue;
+        }
+        let most = if kept.trouble.is_some_and(answer::passing) { 1 } else { blocks::AT_ONCE };
+        let promql = check.promql(release, subject, source, &kept);
+        for _ in 0..most {
+            queries.push(Query {
+                id: QueryId { check: check.name.to_owned(), at: end },
+                source: source.name.clone(),
+                promql: promql.clone(),
+                time: end,
+            });
+            end = grid.after(end);
+            if grid.asked_at(end) > now {
+                break;
+            }
+        }
+    }
+    queries
 }
 
 /// Adds the answers to the counts and judges them.
@@ -108,17 +141,124 @@ pub fn look(
     answers: &[Answer],
     now: Timestamp,
 ) -> Look {
-    let _ = (release, subject, answers);
-    Look {
-        checks: checks.clone(),
-        status: AnalysisStatus::default(),
-        outcome: Outcome::Undecided { message: String::new() },
-        step_gate: false,
-        available: (Is::Unknown, Reason::InitialDelay, String::new()),
-        blind: false,
-        numbers: Vec::new(),
-        next_at: now,
+    let judges = check::checks(release, subject);
+    let mut kept = BTreeMap::new();
+    for check in &judges {
+        let mut checkpoint = check.checkpoint(checks, subject);
+        check.absorb(&mut checkpoint, release, subject, answers, now);
+        kept.insert(check.name.to_owned(), checkpoint);
     }
+    let all: Vec<Judged<'_>> = judges
+        .iter()
+        .filter_map(|check| Some(Judged::new(check, kept.get(check.name)?, release, subject, now)))
+        .collect();
+    let blind = all.iter().any(|j| j.check.enforced && j.blind);
+    let gate = Gate::of(&all, blind);
+    let outcome = outcome(&all, gate, release, subject);
+    let status = AnalysisStatus {
+        verdict: match outcome {
+            Outcome::Fail { .. } => Verdict::Fail,
+            Outcome::Pass { .. } => Verdict::Pass,
+            Outcome::Undecided { .. } => Verdict::Inconclusive,
+        },
+        quality: all.iter().find(|j| j.is_quality()).map(Judged::status),
+        guardrails: all.iter().filter(|j| !j.is_quality()).map(Judged::status).collect(),
+    };
+    let grid = Grid::of(&release.analysis);
+    let next_at = all
+        .iter()
+        .filter_map(|j| j.next_at(release, subject, now))
+        .min()
+        .unwrap_or_else(|| grid.asked_at(grid.next_end(now, now)));
+    Look {
+        outcome,
+        status,
+        step_gate: gate.step,
+        available: available(&all, release, subject),
+        blind,
+        numbers: all.iter().filter_map(Judged::numbers).take(3).collect(),
+        next_at,
+        checks: kept,
+    }
+}
+
+/// What the enforced checks allow.
+#[derive(Clone, Copy)]
+struct Gate {
+    step: bool,
+    pass: bool,
+}
+
+impl Gate {
+    fn of(all: &[Judged<'_>], blind: bool) -> Self {
+        let holding: Vec<&Judged<'_>> = all.iter().filter(|j| j.check.enforced && !j.exempt).collect();
+        // Where nothing is enforced, or nothing that is has a series, nothing is proven.
+        let any = !holding.is_empty() && !blind;
+        Self {
+            step: any && holding.iter().all(|j| j.opens_step()),
+            pass: any && holding.iter().all(|j| j.verdict == Verdict::Pass),
+        }
+    }
+}
+
+fn outcome(all: &[Judged<'_>], gate: Gate, release: &Release, subject: &Subject<'_>) -> Outcome {
+    let sentence = |judged: &Judged<'_>| words::sentence(judged, release, subject);
+    let enforced = || all.iter().filter(|j| j.check.enforced);
+    let failed = enforced()
+        .find(|j| !j.is_quality() && j.verdict == Verdict::Fail)
+        .or_else(|| enforced().find(|j| j.verdict == Verdict::Fail));
+    if let Some(failed) = failed {
+        let others = all.iter().filter(|j| j.check.name != failed.check.name);
+        return Outcome::Fail {
+            reason: failed.reason.unwrap_or(Reason::QualityRegression),
+            message: sentence(failed),
+            numbers: std::iter::once(failed).chain(others).filter_map(Judged::numbers).take(3).collect(),
+        };
+    }
+    if gate.pass {
+        let quality = enforced().any(Judged::is_quality);
+        return Outcome::Pass {
+            reason: if quality { Reason::QualityPassed } else { Reason::GuardrailsPassed },
+            message: enforced().filter(|j| !j.exempt).map(sentence).collect::<Vec<_>>().join("; "),
+            numbers: all.iter().filter_map(Judged::numbers).take(3).collect(),
+        };
+    }
+    let open: Vec<String> =
+        enforced().filter(|j| j.verdict != Verdict::Pass && !j.exempt).map(sentence).collect();
+    let message = match (open.is_empty(), enforced().next()) {
+        (false, _) if gate.step && !subject.last_step => format!("enough for a step; {}", open.join("; ")),
+        (false, _) => open.join("; "),
+        (true, Some(first)) => sentence(first),
+        (true, None) if subject.baking => {
+            "no absolute bound is enforced, so there is none to watch".to_owned()
+        }
+        (true, None) => "no check is enforced, so nothing can be proven".to_owned(),
+    };
+    Outcome::Undecided { message }
+}
+
+/// The condition `AnalysisAvailable`. Its words change with the state only, not with the counts.
+fn available(all: &[Judged<'_>], release: &Release, subject: &Subject<'_>) -> (Is, Reason, String) {
+    let enforced = || all.iter().filter(|j| j.check.enforced);
+    let source = &release.analysis.provider;
+    let lacking = |j: &Judged<'_>| {
+        let reason = j.trouble.unwrap_or(Reason::StaleData);
+        (Is::False, reason, words::lacking(j, reason, release, subject))
+    };
+    if let Some(first) = enforced().find(|j| j.unavailable) {
+        return lacking(first);
+    }
+    let mut holding = enforced().filter(|j| !j.exempt).peekable();
+    if holding.peek().is_none() {
+        return enforced()
+            .next()
+            .map_or_else(|| (Is::Unknown, Reason::NotNeeded, "no check is enforced".to_owned()), lacking);
+    }
+    if holding.any(|j| j.kept.last_answer_at.is_none()) {
+        let from = subject.evidence_from;
+        return (Is::Unknown, Reason::InitialDelay, format!("evidence counts from {from:.0}"));
+    }
+    (Is::True, Reason::Receiving, format!("Prometheus source {source} answers"))
 }
 
 /// Quality of stable and canary as in `0.9340/0.9210`; empty until both are known.

@@ -1,0 +1,183 @@
+//! An answer's bytes to rows, or to the reason why there are none.
+//!
+//! Nothing of the body ever reaches a message: it is somebody else's text.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::api::reasons::Reason;
+use crate::observed::Unanswered;
+
+/// No block has more events.
+const MOST: f64 = 1e9;
+
+/// One row of an instant vector.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    /// Its labels, `stat` among them.
+    pub labels: BTreeMap<String, String>,
+    /// Its value; none if it is no number between 0 and a thousand million.
+    pub value: Option<f64>,
+}
+
+impl Row {
+    /// Which of the question's rows it is.
+    pub fn stat(&self) -> &str {
+        self.labels.get("stat").map_or("", String::as_str)
+    }
+}
+
+/// The rows of an answer. Reasons: `ProviderUnavailable`, `BadQuery`, `PartialData` (the block can be asked for again),
+/// `AmbiguousSeries` (it would be answered the same).
+pub(super) fn rows(outcome: &Result<(u16, Vec<u8>), Unanswered>) -> Result<Vec<Row>, Reason> {
+    match outcome {
+        Ok((200, body)) => parse(body),
+        Ok((400 | 422, _)) => Err(Reason::BadQuery),
+        Ok(_) | Err(Unanswered::Unreachable | Unanswered::TimedOut | Unanswered::Broken) => {
+            Err(Reason::ProviderUnavailable)
+        }
+        Err(Unanswered::TooLarge) => Err(Reason::PartialData),
+    }
+}
+
+/// Whether the same question may be answered otherwise later, so that its block is kept.
+pub(super) fn passing(reason: Reason) -> bool {
+    matches!(reason, Reason::ProviderUnavailable | Reason::BadQuery | Reason::PartialData)
+}
+
+fn parse(body: &[u8]) -> Result<Vec<Row>, Reason> {
+    let answer: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+        // What ends too early was cut off; what is no JSON object does not come from a Prometheus.
+        if error.is_eof() && !body.is_empty() { Reason::PartialData } else { Reason::ProviderUnavailable }
+    })?;
+    match answer.get("status").and_then(Value::as_str) {
+        Some("success") => {}
+        Some("error") => return Err(Reason::BadQuery),
+        _ => return Err(Reason::ProviderUnavailable),
+    }
+    match answer.get("warnings") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(warnings)) if warnings.is_empty() => {}
+        Some(_) => return Err(Reason::PartialData),
+    }
+    let data = answer.get("data").ok_or(Reason::PartialData)?;
+    if data.get("resultType").and_then(Value::as_str) != Some("vector") {
+        return Err(Reason::AmbiguousSeries);
+    }
+    let result = data.get("result").and_then(Value::as_array).ok_or(Reason::PartialData)?;
+    result.iter().map(row).collect()
+}
+
+fn row(item: &Value) -> Result<Row, Reason> {
+    let labels = item.get("metric").and_then(Value::as_object).ok_or(Reason::AmbiguousSeries)?;
+    let labels = labels
+        .iter()
+        .map(|(name, value)| value.as_str().map(|value| (name.clone(), value.to_owned())))
+        .collect::<Option<BTreeMap<_, _>>>()
+        .ok_or(Reason::AmbiguousSeries)?;
+    // A histogram has no `value`.
+    let sample = item.get("value").and_then(Value::as_array).ok_or(Reason::AmbiguousSeries)?;
+    let [_, value] = sample.as_slice() else { return Err(Reason::AmbiguousSeries) };
+    let number = value.as_str().and_then(|text| text.parse::<f64>().ok());
+    Ok(Row { labels, value: number.filter(|n| (0.0..=MOST).contains(n)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ok(body: &str) -> Result<Vec<Row>, Reason> {
+        rows(&Ok((200, body.as_bytes().to_vec())))
+    }
+
+    const ONE: &str = r#"{"status":"success","data":{"resultType":"vector","result":[
+        {"metric":{"namespace":"ml","stat":"n"},"value":[1700000000.123,"40"]}]}}"#;
+
+    fn with(value: &str) -> Result<Vec<Row>, Reason> {
+        ok(&ONE.replace("\"40\"", value))
+    }
+
+    #[test]
+    fn rows_have_their_labels_and_their_number() {
+        let rows = ok(ONE).unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].stat(), rows[0].value), ("n", Some(40.0)));
+        assert_eq!(rows[0].labels.get("namespace").map(String::as_str), Some("ml"));
+        let none = ok(r#"{"status":"success","data":{"resultType":"vector","result":[]},"infos":["x"]}"#);
+        assert_eq!(none, Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_no_count_is_no_number() {
+        for value in ["\"NaN\"", "\"+Inf\"", "\"-Inf\"", "\"-1\"", "\"1000000001\"", "\"x\"", "40", "null"] {
+            assert_eq!(with(value).unwrap()[0].value, None, "{value}");
+        }
+        assert_eq!(with("\"1e9\"").unwrap()[0].value, Some(1e9));
+        assert_eq!(with("\"-0\"").unwrap()[0].value, Some(0.0));
+    }
+
+    #[test]
+    fn each_way_of_not_answering_has_its_reason() {
+        for code in [301, 401, 403, 404, 429, 500, 502, 503, 504] {
+            assert_eq!(rows(&Ok((code, ONE.into()))), Err(Reason::ProviderUnavailable), "{code}");
+        }
+        for code in [400, 422] {
+            assert_eq!(rows(&Ok((code, vec![]))), Err(Reason::BadQuery), "{code}");
+        }
+        for (unanswered, reason) in [
+            (Unanswered::Unreachable, Reason::ProviderUnavailable),
+            (Unanswered::TimedOut, Reason::ProviderUnavailable),
+            (Unanswered::Broken, Reason::ProviderUnavailable),
+            (Unanswered::TooLarge, Reason::PartialData),
+        ] {
+            assert_eq!(rows(&Err(unanswered)), Err(reason));
+        }
+        for (body, reason) in [
+            ("", Reason::ProviderUnavailable),
+            ("<html>Sign in</html>", Reason::ProviderUnavailable),
+            ("{}", Reason::ProviderUnavailable),
+            ("[]", Reason::ProviderUnavailable),
+            (&ONE[..60], Reason::PartialData),
+            (r#"{"status":"success"}"#, Reason::PartialData),
+            (r#"{"status":"error","errorType":"bad_data","error":"x"}"#, Reason::BadQuery),
+            (
+                r#"{"status":"success","warnings":["x"],"data":{"resultType":"vector","result":[]}}"#,
+                Reason::PartialData,
+            ),
+            (
+                r#"{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}"#,
+                Reason::AmbiguousSeries,
+            ),
+            (r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#, Reason::AmbiguousSeries),
+            (
+                r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[1,{}]}]}}"#,
+                Reason::AmbiguousSeries,
+            ),
+        ] {
+            assert_eq!(ok(body), Err(reason), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_rows_or_a_reason(code in any::<u16>(), body in any::<Vec<u8>>()) {
+            let _ = rows(&Ok((code, body)));
+        }
+
+        #[test]
+        fn damaged_answers_never_give_a_number_out_of_range(
+            at in 0..ONE.len(), byte in any::<u8>(), cut in 0..ONE.len(),
+        ) {
+            let mut body = ONE.as_bytes().to_vec();
+            body[at] = byte;
+            for body in [body.clone(), body[..cut].to_vec()] {
+                for row in rows(&Ok((200, body))).unwrap_or_default() {
+                    prop_assert!(row.value.is_none_or(|v| (0.0..=1e9).contains(&v)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The checks of a release, and how a block's answer becomes part of a check's counts.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Subject;
+use super::answer::{self, Row};
+use super::blocks::{Grid, ends_block};
+use super::evidence::{self, Count, Finding, GuardrailBounds, QualityBounds, Totals};
+use super::promql::{self, Names, Whose};
+use crate::api::reasons::Reason;
+use crate::api::spec::{CheckMode, GuardrailMetric};
+use crate::api::status::{Checkpoint, Grade};
+use crate::observed::Answer;
+use crate::release::{Guardrail, Release};
+use crate::settings::Source;
+use crate::version::text_digest;
+
+/// Name of the quality gate among the checks. Names of guardrails have no underscore.
+pub(super) const QUALITY: &str = "model_accuracy";
+
+/// One check of one look.
+#[derive(Clone, Debug)]
+pub(super) struct Check<'a> {
+    /// Its name, also in `status.state.checks`.
+    pub name: &'a str,
+    /// Whether it acts.
+    pub enforced: bool,
+    /// What it judges by.
+    pub rule: Rule<'a>,
+    /// Whether a block counts only if stable has events too.
+    pub paired: bool,
+    /// Digest of all that its counts belong to.
+    digest: String,
+}
+
+/// What a check judges by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rule<'a> {
+    /// The quality gate.
+    Quality(QualityBounds),
+    /// A guardrail.
+    Guardrail(&'a Guardrail, GuardrailBounds),
+}
+
+/// The checks that count in this situation, quality first. While baking only those with an absolute bound do.
+pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Check<'a>> {
+    let analysis = &release.analysis;
+    let quality = &analysis.quality;
+    let alpha = analysis.alpha.clamp(0.0001, 0.2);
+    let mut checks = Vec::with_capacity(1 + analysis.guardrails.len());
+    if !subject.baking || quality.min.is_some() {
+        let bounds = QualityBounds {
+            max_drop: (!subject.baking).then(|| quality.max_drop.clamp(0.0, 0.5)),
+            min: quality.min,
+            min_samples: f64::from(quality.min_samples),
+            alpha,
+        };
+        checks.push(Check {
+            name: QUALITY,
+            enforced: quality.mode == CheckMode::Enforce,
+            rule: Rule::Quality(bounds),
+            paired: !subject.baking,
+            digest: digest(release, subject, QUALITY, &format!("{bounds:?} {:?}", quality.window)),
+        });
+    }
+    let judged: Vec<&Guardrail> =
+        analysis.guardrails.iter().filter(|g| !subject.baking || g.max.is_some()).collect();
+    let enforced = judged.iter().filter(|g| g.mode == CheckMode::Enforce).count().max(1);
+    for guardrail in judged {
+        let bounds = GuardrailBounds {
+            max: guardrail.max,
+            max_ratio: guardrail.max_ratio.filter(|_| !subject.baking),
+            min_requests: f64::from(guardrail.min_requests),
+            alpha: alpha / f64::from(u8::try_from(enforced).unwrap_or(u8::MAX)),
+        };
+        // How many requests and looks are needed may change without making the counts worthless.
+        let lines = (guardrail.metric, bounds.max, bounds.max_ratio, bounds.alpha);
+        checks.push(Check {
+            name: &guardrail.name,
+            enforced: guardrail.mode == CheckMode::Enforce,
+            rule: Rule::Guardrail(guardrail, bounds),
+            paired: bounds.max_ratio.is_some() && bounds.max.is_none(),
+            digest: digest(release, subject, &guardrail.name, &format!("{lines:?}")),
+        });
+    }
+    checks
+}
+
+/// Digest of what counts belong to: a line chosen after seeing the data proves nothing.
+fn digest(release: &Release, subject: &Subject<'_>, name: &str, lines: &str) -> String {
+    let stable = subject.stable.filter(|_| !subject.baking).map_or("-", |h| h.as_str());
+    let of = format!(
+        "1\n{}\n{}\n{stable}\n{}\n{}\n{name}\n{}\n{:?}\n{lines}",
+        release.uid,
+        subject.attempt,
+        subject.canary,
+        subject.baking,
+        release.analysis.provider,
+        release.analysis.source.as_ref().map(|s| s.entrance),
+    );
+    text_digest(&of).chars().take(16).collect()
+}
+
+impl Check<'_> {
+    /// Its counts so far; at zero if they belong to something else.
+    pub fn checkpoint(&self, checks: &BTreeMap<String, Checkpoint>, subject: &Subject<'_>) -> Checkpoint {
+        checks.get(self.name).filter(|kept| kept.digest == self.digest).cloned().unwrap_or_else(|| {
+            Checkpoint {
+                digest: self.digest.clone(),
+                begin: Some(subject.evidence_from),
+                ..Checkpoint::default()
+            }
+        })
+    }
+
+    /// Its question for a block.
+    pub fn promql(
+        &self,
+        release: &Release,
+        subject: &Subject<'_>,
+        source: &Source,
+        kept: &Checkpoint,
+    ) -> String {
+        let names = names(release, subject);
+        let width = Grid::of(&release.analysis).width();
+        match self.rule {
+            Rule::Quality(_) => promql::quality(&names, kept.grade, width),
+            Rule::Guardrail(guardrail, _) => match guardrail.metric {
+                GuardrailMetric::ErrorRate => promql::error_rate(&names, source.entrance, width),
+            },
+        }
+    }
+
+    /// What its counts prove.
+    pub fn finding(&self, kept: &Checkpoint) -> Finding {
+        match self.rule {
+            Rule::Quality(bounds) => evidence::quality(totals(kept), bounds),
+            Rule::Guardrail(_, bounds) => evidence::guardrail(totals(kept), bounds),
+        }
+    }
+
+    /// Adds the answers that come next, in the order of their blocks, and judges after each. A failed check takes no
+    /// more: its counts stay those that it failed by.
+    pub fn absorb(
+        &self,
+        kept: &mut Checkpoint,
+        release: &Release,
+        subject: &Subject<'_>,
+        answers: &[Answer],
+        now: Timestamp,
+    ) {
+        let grid = Grid::of(&release.analysis);
+        while !kept.failed {
+            let end = next_end(kept, grid, subject, now);
+            let Some(answer) = answers.iter().find(|a| a.id.check == self.name && a.id.at == end) else {
+                return;
+            };
+            match self.block(kept, release, subject, answer) {
+                Ok(()) => kept.trouble = None,
+                Err(reason) => {
+                    kept.trouble = Some(reason);
+                    if answer::passing(reason) {
+                        return;
+                    }
+                }
+            }
+            kept.last_block_end = Some(end);
+        }
+    }
+
+    /// Counts one block. An error leaves the counts as they were.
+    fn block(
+        &self,
+        kept: &mut Checkpoint,
+        release: &Release,
+        subject: &Subject<'_>,
+        answer: &Answer,
+    ) -> Result<(), Reason> {
+        let stats = Stats::of(&answer::rows(&answer.outcome)?, &names(release, subject), &self.rule)?;
+        kept.seen |= !stats.0.is_empty();
+        let span = match self.rule {
+            Rule::Quality(_) => {
+                let grade = kept.grade.or_else(|| stats.grade(self.paired)).ok_or(Reason::NoData)?;
+                kept.grade = Some(grade);
+                let grid = Grid::of(&release.analysis);
+                match grade {
+                    Grade::Counts => grid.width(),
+                    Grade::Samples => {
+                        let window = release.analysis.quality.window.as_millis();
+                        grid.covering(i64::try_from(window).unwrap_or(i64::MAX))
+                    }
+                }
+            }
+            Rule::Guardrail(..) => Grid::of(&release.analysis).width(),
+        };
+        let (hits, events) = if kept.grade == Some(Grade::Samples) { ("gk", "gn") } else { ("k", "n") };
+        let canary = stats.count(Whose::Canary, hits, events)?.ok_or(Reason::NoData)?;
+        let stable = stats.count(Whose::Stable, hits, events)?;
+        if self.paired && stable.is_none() {
+            return Err(Reason::NoData);
+        }
+        kept.last_answer_at = Some(answer.asked_at);
+        let stable = stable.unwrap_or_default();
+        // A gauge's window reaches back; it is one reading for as long as it averages over.
+        let begun = span == Grid::of(&release.analysis).width()
+            || ends_block(answer.id.at, span, subject.evidence_from.max(kept.begin.unwrap_or_default()));
+        if canary.events > 0.0 && (stable.events > 0.0 || !self.paired) && begun {
+            self.add(kept, stable, canary, answer.id.at);
+        }
+        Ok(())
+    }
+
+    /// Adds a block's events and judges.
+    fn add(&self, kept: &mut Checkpoint, stable: Count, canary: Count, end: Timestamp) {
+        kept.stable_hits += stable.hits;
+        kept.stable_events += stable.events;
+        kept.canary_hits += canary.hits;
+        kept.canary_events += canary.events;
+        kept.last_evidence_at = Some(end);
+        let limit = match self.rule {
+            Rule::Quality(_) => 1,
+            Rule::Guardrail(guardrail, _) => guardrail.failure_limit.max(1),
+        };
+        kept.failing = if self.finding(kept).beyond.is_some() { kept.failing.saturating_add(1) } else { 0 };
+        kept.failed = kept.failing >= limit;
+    }
+}
+
+/// The versions whose rows count. While baking the former stable's do not.
+fn names<'n>(release: &'n Release, subject: &Subject<'n>) -> Names<'n> {
+    let stable = subject.stable.filter(|hash| !subject.baking && *hash != subject.canary);
+    Names::new(release, stable, subject.canary)
+}
+
+/// End of the block that a check needs next.
+pub(super) fn next_end(kept: &Checkpoint, grid: Grid, subject: &Subject<'_>, now: Timestamp) -> Timestamp {
+    let from = kept.last_block_end.map_or(subject.evidence_from, |end| end.max(subject.evidence_from));
+    grid.next_end(from, now)
+}
+
+/// Both versions' events so far.
+pub(super) fn totals(kept: &Checkpoint) -> Totals {
+    Totals {
+        stable: Count { hits: kept.stable_hits, events: kept.stable_events },
+        canary: Count { hits: kept.canary_hits, events: kept.canary_events },
+    }
+}
+
+/// Our rows of an answer, by version and stat; Envoy's ports are added up.
+struct Stats(BTreeMap<(Whose, &'static str, &'static str), f64>);
+
+/// Every stat that is asked for.
+const STATS: [&str; 9] = ["k", "k1", "k2", "n", "n2", "ck", "cn", "gk", "gn"];
+
+impl Stats {
+    fn of(rows: &[Row], names: &Names<'_>, rule: &Rule<'_>) -> Result<Self, Reason> {
+        let mut stats = BTreeMap::new();
+        for row in rows {
+            let whose = match rule {
+                Rule::Quality(_) => names.of_pod(&row.labels).map(|whose| (whose, "")),
+                Rule::Guardrail(..) => names.of_entrance(&row.labels),
+            };
+            let stat = STATS.into_iter().find(|stat| *stat == row.stat());
+            // Foreign rows are none of our business.
+            let Some(((whose, port), stat)) = whose.zip(stat) else { continue };
+            let value = row.value.ok_or(Reason::NotANumber)?;
+            if stats.insert((whose, stat, port), value).is_some() {
+                return Err(Reason::AmbiguousSeries);
+            }
+        }
+        Ok(Self(stats))
+    }
+
+    fn sum(&self, whose: Whose, family: &str) -> Option<f64> {
+        // `k` and its parts `k1`, `k2`; never `gk`.
+        self.0
+            .iter()
+            .filter(|((w, stat, _), _)| *w == whose && stat.trim_end_matches(['1', '2']) == family)
+            .map(|(_, value)| *value)
+            .reduce(|a, b| a + b)
+    }
+
+    /// Events of a version; none if there is no row of their total. Without a row of hits there were none: a series
+    /// that was never raised is absent.
+    fn count(&self, whose: Whose, hits: &str, events: &str) -> Result<Option<Count>, Reason> {
+        let Some(total) = self.sum(whose, events) else {
+            return if self.sum(whose, hits).is_some() { Err(Reason::InconsistentCounts) } else { Ok(None) };
+        };
+        let count = Count { hits: self.sum(whose, hits).unwrap_or(0.0), events: total };
+        // A gauge times its samples may be off in the last digit.
+        if count.hits > count.events * (1.0 + 1e-9) {
+            return Err(Reason::InconsistentCounts);
+        }
+        Ok(Some(Count { hits: count.hits.min(count.events), ..count }))
+    }
+
+    /// The best that both versions export, once the canary exports anything.
+    fn grade(&self, with_stable: bool) -> Option<Grade> {
+        let has = |whose, stat| self.sum(whose, stat).is_some();
+        // The canary may never have been right; a stable version that never was exports something else.
+        let counters = has(Whose::Canary, "cn")
+            && (!with_stable || (has(Whose::Stable, "cn") && has(Whose::Stable, "ck")));
+        let gauges = has(Whose::Canary, "gn") && (!with_stable || has(Whose::Stable, "gn"));
+        if counters { Some(Grade::Counts) } else { gauges.then_some(Grade::Samples) }
+    }
+}

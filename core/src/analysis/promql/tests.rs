@@ -1,0 +1,149 @@
+//! Rendered questions, and whose a row is.
+
+use serde_json::json;
+
+use super::*;
+use crate::settings::Settings;
+
+fn release(name: &str, namespace: &str) -> Release {
+    let object = serde_json::from_value(json!({
+        "apiVersion": "modelrelease.dev/v1alpha1", "kind": "ModelRelease",
+        "metadata": {"name": name, "namespace": namespace, "uid": "u"},
+        "spec": {"runtime": {"image": "a"}, "stable": {"version": "1"}},
+    }))
+    .unwrap();
+    Release::parse(&object, &Settings::default())
+}
+
+fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// One counter's part of the question, as it is wanted, written out by hand.
+const ENVOY_K: &str = concat!(
+    r#"label_replace(sum by (cluster_name) (((envoy_cluster_upstream_rq{cluster_name=~"C",response_code_class="5xx"}"#,
+    r#" - (envoy_cluster_upstream_rq{cluster_name=~"C",response_code_class="5xx"} offset 30s))"#,
+    r#" or ((envoy_cluster_upstream_rq{cluster_name=~"C",response_code_class="5xx"}"#,
+    r#" unless (envoy_cluster_upstream_rq{cluster_name=~"C",response_code_class="5xx"} offset 30s))"#,
+    r#" and on (job, instance) (up offset 30s == 1)))"#,
+    r#" unless on (job, instance) ((envoy_cluster_upstream_rq{cluster_name=~"C",response_code_class!=""}"#,
+    r#" < (envoy_cluster_upstream_rq{cluster_name=~"C",response_code_class!=""} offset 30s)))), "stat", "k", "", "")"#,
+);
+
+#[test]
+fn envoys_requests_are_exact_differences_of_the_named_clusters() {
+    let release = release("fraud", "ml");
+    let (stable, canary) = (Hash::known("5f3c0a9b11"), Hash::known("9ab1c2d3e4"));
+    let text = error_rate(&Names::new(&release, Some(&stable), &canary), Entrance::Envoy, 30_000);
+    let cluster = "outbound[|](80|9000)[|][|](fraud-5f3c0a9b11|fraud-9ab1c2d3e4)[.]ml[.]svc[.].+";
+    let mut parts = text.split("\nor ");
+    assert_eq!(parts.next(), Some(ENVOY_K.replace("\"C\"", &format!("\"{cluster}\"")).as_str()));
+    let all = ENVOY_K
+        .replace("response_code_class=\"5xx\"", "response_code_class!=\"\"")
+        .replace("\"k\"", "\"n\"")
+        .replace("\"C\"", &format!("\"{cluster}\""));
+    assert_eq!(parts.next(), Some(all.as_str()));
+    assert_eq!(parts.next(), None);
+}
+
+/// The stats of a question, in their order.
+fn stats(text: &str) -> Vec<&str> {
+    text.split("\"stat\", \"").skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn quality_asks_for_both_families_until_one_is_chosen() {
+    let release = release("fraud", "ml");
+    let (stable, canary) = (Hash::known("5f3c0a9b11"), Hash::known("9ab1c2d3e4"));
+    let names = Names::new(&release, Some(&stable), &canary);
+    assert_eq!(stats(&quality(&names, None, 30_000)), ["k", "n", "ck", "cn", "gk", "gn"]);
+    assert_eq!(stats(&quality(&names, Some(Grade::Counts), 30_000)), ["k", "n"]);
+    assert_eq!(stats(&quality(&names, Some(Grade::Samples), 30_000)), ["gk", "gn"]);
+    let pods =
+        r#"{namespace="ml",modelrelease_dev_name="fraud",modelrelease_dev_version=~"5f3c0a9b11|9ab1c2d3e4"}"#;
+    let counts = quality(&names, Some(Grade::Counts), 30_000);
+    assert_eq!(
+        counts.matches(pods).count(),
+        counts.matches("_total").count(),
+        "every selector is of these pods"
+    );
+    let gauge = quality(&names, Some(Grade::Samples), 60_000);
+    assert!(gauge.contains(&format!("(time() - timestamp(model_accuracy{pods}) <= 240)")), "four intervals");
+}
+
+#[test]
+fn istios_requests_have_one_reporter_and_no_refusals() {
+    let release = release("fraud", "ml");
+    let canary = Hash::known("9ab1c2d3e4");
+    let names = Names::new(&release, None, &canary);
+    let pods = error_rate(&names, Entrance::Istio, 30_000);
+    assert_eq!(stats(&pods), ["k", "k1", "n", "k2", "n2"]);
+    let gateway = error_rate(&names, Entrance::IstioGateway, 30_000);
+    assert_eq!(stats(&gateway), ["k", "k1", "n"]);
+    assert!(!gateway.contains("reporter=\"destination\""));
+    assert!(!gateway.contains("source_workload_namespace"), "no gateway is named, so none is matched");
+    for text in [pods.split("\nor ").take(3).collect::<String>(), gateway] {
+        assert_eq!(
+            text.matches("istio_requests_total{").count(),
+            text.matches("response_flags!=\"RL\"").count()
+        );
+    }
+}
+
+#[test]
+fn widths_are_whole_numbers() {
+    assert_eq!(duration(30_000), "30s");
+    assert_eq!(duration(5_500), "5500ms");
+}
+
+#[test]
+fn names_cannot_leave_their_quotes_nor_match_more_than_themselves() {
+    let release = release("a.b", "m\"l\\n");
+    let canary = Hash::known("c|.*");
+    let text = error_rate(&Names::new(&release, None, &canary), Entrance::Istio, 30_000);
+    assert!(text.contains(r#"destination_workload_namespace="m\"l\\n","#));
+    assert!(text.contains(r#"destination_workload=~"a[.]b-c[|][.][*]","#));
+}
+
+#[test]
+fn a_row_is_a_versions_by_its_exact_names_only() {
+    let release = release("fraud", "ml");
+    let (stable, canary) = (Hash::known("5f3c0a9b11"), Hash::known("9ab1c2d3e4"));
+    let names = Names::new(&release, Some(&stable), &canary);
+    let pod = |namespace, name, version| {
+        names.of_pod(&labels(&[
+            ("namespace", namespace),
+            ("modelrelease_dev_name", name),
+            ("modelrelease_dev_version", version),
+        ]))
+    };
+    assert_eq!(pod("ml", "fraud", "5f3c0a9b11"), Some(Whose::Stable));
+    assert_eq!(pod("ml", "fraud", "9ab1c2d3e4"), Some(Whose::Canary));
+    assert_eq!(pod("other", "fraud", "9ab1c2d3e4"), None);
+    assert_eq!(pod("ml", "fraud2", "9ab1c2d3e4"), None);
+    assert_eq!(pod("ml", "fraud", "9ab1c2d3e"), None);
+    assert_eq!(names.of_pod(&labels(&[])), None);
+
+    let cluster = |name: &str| names.of_entrance(&labels(&[("cluster_name", name)]));
+    assert_eq!(cluster("outbound|80||fraud-9ab1c2d3e4.ml.svc.cluster.local"), Some((Whose::Canary, "80")));
+    assert_eq!(cluster("outbound|9000||fraud-5f3c0a9b11.ml.svc.corp"), Some((Whose::Stable, "9000")));
+    for foreign in [
+        "outbound|8080||fraud-9ab1c2d3e4.ml.svc.cluster.local",
+        "outbound|80||fraud-9ab1c2d3e4x.ml.svc.cluster.local",
+        "outbound|80||fraud-9ab1c2d3e4.ml2.svc.cluster.local",
+        "outbound|80||xfraud-9ab1c2d3e4.ml.svc.cluster.local",
+        "inbound|80||",
+        "",
+    ] {
+        assert_eq!(cluster(foreign), None, "{foreign}");
+    }
+    let workload = |namespace, name| {
+        names.of_entrance(&labels(&[
+            ("destination_workload_namespace", namespace),
+            ("destination_workload", name),
+        ]))
+    };
+    assert_eq!(workload("ml", "fraud-9ab1c2d3e4"), Some((Whose::Canary, "")));
+    assert_eq!(workload("ml", "fraud"), None);
+    assert_eq!(workload("x", "fraud-9ab1c2d3e4"), None);
+}
