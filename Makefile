@@ -1,0 +1,51 @@
+# Everything there is to do, each in a line that can be copied. `make` lists the targets.
+#
+# Variables: NAME (which testbed, default main), CLUSTER=current (use the cluster of the environment instead).
+
+.DEFAULT_GOAL := help
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# The testbed builds helm by its own pin; one that is installed will do as well.
+HELM ?= $(or $(lastword $(wildcard $(CACHE)/model-release-testbed/tools-*/bin/helm)),helm)
+IMAGE ?= ghcr.io/modelrelease/operator:$(VERSION)
+# FROM scratch and COPY alone, so any builder will do: `make image BUILDER="docker build"`.
+BUILDER ?= buildah build --isolation chroot --storage-driver vfs
+
+-include e2e/testbed.mk
+-include e2e/demo.mk
+-include examples/example.mk
+
+.PHONY: help check lint test deny nightly generate chart image clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, tolower(substr($$2, 1, 1)) substr($$2, 2)}' $(MAKEFILE_LIST) | sort
+
+check: ## check the types of the whole workspace
+	cargo check --workspace --all-targets --locked
+
+lint: ## formatting and clippy; a warning is an error
+	cargo fmt --all --check && cargo clippy --workspace --all-targets --locked -- --deny warnings
+
+test: lint ## what CI runs: lint, all tests, and those on a real API server and cluster
+	cargo test --workspace --exclude testbed --locked && cargo test --package testbed --locked
+
+deny: ## licences, sources and banned crates (builds cargo-deny once, ten minutes)
+	cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny && target/tools/bin/cargo-deny --locked check bans licenses sources
+
+nightly: test deny demo ## test, deny and demo
+
+generate: ## rewrite what is generated: definition, rights, dashboards
+	BLESS=1 cargo test --locked --test generated
+
+chart: ## package the chart into target/chart
+	$(HELM) package helm/model-release-operator --destination target/chart
+
+image: operator-binary ## build the operator's image
+	$(BUILDER) --tag $(IMAGE) .
+
+.PHONY: operator-binary
+operator-binary: ## build the static program that the operator's image holds
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(shell uname -m)-unknown-linux-gnu --bin model-release-operator
+
+clean: ## remove what was built here; the testbed's cache outside stays
+	cargo clean && rm -rf target/chart
