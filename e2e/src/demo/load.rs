@@ -1,0 +1,130 @@
+//! The clients of one release: they ask about held-out domains and report the labels back.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use load::{Config, LoadHandle, Snapshot};
+
+use super::manifest::{CLIENT_HEADER, VERSION_HEADER};
+use super::story::Stage;
+use crate::error::{Error, Result};
+
+/// Users of one release. So many that none comes near the limit of one client.
+const USERS: u32 = 4000;
+/// No load lasts longer, whatever happens to the story.
+const LONGEST: Duration = Duration::from_secs(900);
+
+/// What clients got so far.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Predictions asked for.
+    pub requests: u64,
+    /// Answered with a status of 500 and more.
+    pub server_errors: u64,
+    /// Not answered: no connection, or too late.
+    pub broken: u64,
+    /// Refused with 429.
+    pub limited: u64,
+    /// By version.
+    pub versions: BTreeMap<String, Version>,
+    /// The last thing that went wrong, in words.
+    pub trouble: Option<String>,
+}
+
+/// What clients got of one version.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Version {
+    /// Its answers.
+    pub answers: u64,
+    /// When the last one came.
+    pub last: Option<Timestamp>,
+}
+
+/// The clients of one release; cloning shares them.
+#[derive(Clone)]
+pub struct Load {
+    config: Arc<Config>,
+    state: Arc<Mutex<State>>,
+}
+
+enum State {
+    Idle,
+    Running(LoadHandle),
+    Ended(Box<Snapshot>),
+}
+
+impl std::fmt::Debug for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Load").field("host", &self.config.host).finish_non_exhaustive()
+    }
+}
+
+impl Load {
+    /// Clients that do not ask yet.
+    pub fn idle(stage: &Stage, host: &str) -> Self {
+        let config = Config {
+            host: Some(host.to_owned()),
+            rate: stage.rate,
+            users: USERS,
+            duration: LONGEST,
+            user_header: CLIENT_HEADER.to_owned(),
+            version_header: VERSION_HEADER.to_owned(),
+            ..Config::new(&stage.gateway_url, stage.questions.clone())
+        };
+        Self { config: Arc::new(config), state: Arc::new(Mutex::new(State::Idle)) }
+    }
+
+    /// They begin to ask.
+    ///
+    /// # Errors
+    /// If what they are to ask makes no sense.
+    pub fn begin(&self) -> Result<()> {
+        let handle = LoadHandle::start((*self.config).clone()).map_err(|error| {
+            Error::other(format!("the load on {:?} cannot start: {error}", self.config.host))
+        })?;
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Running(handle);
+        Ok(())
+    }
+
+    /// They ask no more; returns once what was under way has ended.
+    pub async fn stop(&self) {
+        let running = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = match &*state {
+                State::Running(handle) => handle.snapshot(),
+                State::Idle | State::Ended(_) => return,
+            };
+            std::mem::replace(&mut *state, State::Ended(Box::new(last)))
+        };
+        if let State::Running(handle) = running {
+            let last = handle.stop().await;
+            *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Ended(Box::new(last));
+        }
+    }
+
+    /// What they got so far.
+    pub fn totals(&self) -> Totals {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Idle => Totals::default(),
+            State::Running(handle) => totals(&handle.snapshot()),
+            State::Ended(snapshot) => totals(snapshot),
+        }
+    }
+}
+
+fn totals(snapshot: &Snapshot) -> Totals {
+    let version = |seen: &load::Version| Version {
+        answers: seen.answers.ok,
+        last: seen.last_unix_ms.and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()),
+    };
+    Totals {
+        requests: snapshot.sent,
+        server_errors: snapshot.answers.server_errors,
+        broken: snapshot.connection_errors + snapshot.timeouts + snapshot.skipped,
+        limited: snapshot.answers.limited,
+        versions: snapshot.versions.iter().map(|(name, seen)| (name.clone(), version(seen))).collect(),
+        trouble: snapshot.last_trouble.clone(),
+    }
+}

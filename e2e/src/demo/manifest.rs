@@ -1,0 +1,139 @@
+//! The releases of the stories, as a user would write them.
+
+use serde_json::{Value, json};
+
+use super::images::{Images, Model};
+
+/// Namespace of the stories.
+pub const NAMESPACE: &str = "demo";
+/// Header that names a client; the load sends it, the limit counts by it.
+pub const CLIENT_HEADER: &str = "x-user-id";
+/// Header that names a version, in answers and in requests.
+pub const VERSION_HEADER: &str = "x-model-version";
+/// Requests of one client in a minute.
+pub const CLIENT_LIMIT: i32 = 20;
+/// Time between looks of the operator at the evidence, in seconds.
+pub const INTERVAL_SECONDS: u64 = 5;
+
+/// What differs between the releases of the stories.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the release; its host is `<name>.<namespace>.example`.
+    pub name: String,
+    /// The model that is relied on.
+    pub stable: Model,
+    /// The model on trial.
+    pub canary: Option<Model>,
+    /// Percent of the traffic at each step, and its least time in seconds.
+    pub steps: Vec<(i32, u32)>,
+    /// Labelled answers of the canary before any promotion.
+    pub min_samples: i32,
+}
+
+impl Manifest {
+    /// A release with one step of half the traffic.
+    pub fn new(namespace: &str, name: &str, stable: &Model) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            stable: stable.clone(),
+            canary: None,
+            steps: vec![(50, 10)],
+            min_samples: 100,
+        }
+    }
+
+    /// The same with this model on trial.
+    #[must_use]
+    pub fn with_canary(mut self, model: &Model) -> Self {
+        self.canary = Some(model.clone());
+        self
+    }
+
+    /// Where clients reach it.
+    pub fn host(&self) -> String {
+        format!("{}.{}.example", self.name, self.namespace)
+    }
+
+    /// The whole resource.
+    pub fn render(&self, images: &Images, gateway: &str) -> Value {
+        let mut resource = json!({
+            "apiVersion": "modelrelease.dev/v1alpha1",
+            "kind": "ModelRelease",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "spec": {
+                "runtime": {
+                    "image": images.server,
+                    "modelName": "phishing",
+                    "ports": {"http": 8080, "metrics": 9090},
+                    "readinessProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 1},
+                    "startupProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 1, "failureThreshold": 120},
+                    "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}},
+                },
+                "stable": block(&self.stable, &self.namespace),
+                "traffic": {
+                    "gateways": [gateway],
+                    "hosts": [self.host()],
+                    "clientHeader": CLIENT_HEADER,
+                    "versionHeader": VERSION_HEADER,
+                    "rateLimit": {"perClient": {"requests": CLIENT_LIMIT, "window": "60s"}},
+                },
+                "rollout": {
+                    "steps": self.steps.iter().map(|(percent, seconds)| {
+                        json!({"trafficPercent": percent, "minDuration": format!("{seconds}s")})
+                    }).collect::<Vec<_>>(),
+                    "bake": "10s",
+                    "drain": "5s",
+                },
+                "analysis": {
+                    "interval": format!("{INTERVAL_SECONDS}s"),
+                    "initialDelay": "0s",
+                    "quality": {"maxDrop": "0.02", "minSamples": self.min_samples},
+                },
+            },
+        });
+        if let (Some(model), Some(spec)) =
+            (&self.canary, resource.get_mut("spec").and_then(Value::as_object_mut))
+        {
+            spec.insert("canary".to_owned(), block(model, &self.namespace));
+        }
+        resource
+    }
+}
+
+fn block(model: &Model, namespace: &str) -> Value {
+    json!({
+        "version": model.name,
+        "storageUri": format!("http://artifacts.{namespace}.svc.cluster.local/{}", model.file),
+        "verification": {"digest": format!("sha256:{}", model.sha256)},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use model_release_core::api::ModelRelease;
+
+    use super::*;
+
+    fn model(name: &str) -> Model {
+        Model { name: name.into(), file: format!("{name}.bin"), sha256: "ab".repeat(32), accuracy: 0.8 }
+    }
+
+    #[test]
+    fn what_is_written_decodes_and_loses_nothing() {
+        let images = Images { server: "example.com/server:1".into(), ..Images::default() };
+        let manifest = Manifest::new("demo", "better", &model("epochs-2")).with_canary(&model("epochs-5"));
+        let written = manifest.render(&images, "istio-system/public");
+        let read: ModelRelease = serde_json::from_value(written.clone()).unwrap();
+        let again = serde_json::to_value(&read).unwrap();
+        assert_eq!(again["spec"], written["spec"], "a field that the type does not know would be lost");
+    }
+
+    #[test]
+    fn without_a_model_on_trial_there_is_no_canary_block() {
+        let written = Manifest::new("demo", "better", &model("epochs-2")).render(&Images::default(), "a/b");
+        assert!(written["spec"].get("canary").is_none());
+    }
+}

@@ -1,0 +1,98 @@
+//! The releases of one namespace: written, annotated and read as a user would.
+
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use model_release_core::api::ModelRelease;
+use model_release_core::api::status::{HistoryEntry, ModelReleaseStatus, Track, VersionStatus};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+
+/// Field manager of the specs that demo and tests write.
+const MANAGER: &str = "model-release-demo";
+
+/// The releases of one namespace.
+#[derive(Debug, Clone)]
+pub struct Releases {
+    api: Api<ModelRelease>,
+    namespace: String,
+}
+
+impl Releases {
+    /// Those of `namespace`.
+    pub fn new(client: kube::Client, namespace: &str) -> Self {
+        Self { api: Api::namespaced(client, namespace), namespace: namespace.to_owned() }
+    }
+
+    /// Writes a whole manifest server-side.
+    ///
+    /// # Errors
+    /// What the API server refused, in its own words.
+    pub async fn apply(&self, manifest: &Value) -> Result<ModelRelease> {
+        let name = manifest.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let how = PatchParams::apply(MANAGER).force();
+        self.api
+            .patch(name, &how, &Patch::Apply(manifest))
+            .await
+            .map_err(|error| self.failed("apply", name, &error))
+    }
+
+    /// Sets an annotation, or removes it.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn annotate(&self, name: &str, key: &str, value: Option<&str>) -> Result<()> {
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        let done = self.api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        done.map(drop).map_err(|error| self.failed("annotate", name, &error))
+    }
+
+    /// Reads one release.
+    ///
+    /// # Errors
+    /// If there is none, or the API server does not answer.
+    pub async fn get(&self, name: &str) -> Result<ModelRelease> {
+        self.api.get(name).await.map_err(|error| self.failed("read", name, &error))
+    }
+
+    /// Names of all releases that there are.
+    ///
+    /// # Errors
+    /// If the API server does not answer, or knows no such kind.
+    pub async fn names(&self) -> Result<Vec<String>> {
+        let listed = self.api.list_metadata(&ListParams::default()).await;
+        let listed = listed.map_err(|error| self.failed("list", "", &error))?;
+        Ok(listed.items.into_iter().filter_map(|release| release.metadata.name).collect())
+    }
+
+    /// Deletes one release; that there is none is fine.
+    ///
+    /// # Errors
+    /// If the API server refuses.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        match self.api.delete(name, &DeleteParams::background()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+            Err(error) => Err(self.failed("delete", name, &error)),
+        }
+    }
+
+    fn failed(&self, action: &str, name: &str, error: &kube::Error) -> Error {
+        Error::other(format!("could not {action} modelrelease {}/{name}: {error}", self.namespace))
+    }
+}
+
+/// The version with this role.
+pub fn version(status: &ModelReleaseStatus, track: Track) -> Option<&VersionStatus> {
+    status.versions.iter().find(|version| version.track == track)
+}
+
+/// Status, reason and message of a condition.
+pub fn condition<'a>(status: &'a ModelReleaseStatus, kind: &str) -> Option<(&'a str, &'a str, &'a str)> {
+    let found = status.conditions.iter().find(|condition| condition.type_ == kind)?;
+    Some((&found.status, &found.reason, &found.message))
+}
+
+/// The newest decision on record that fits.
+pub fn decided(status: &ModelReleaseStatus, fits: impl Fn(&HistoryEntry) -> bool) -> Option<&HistoryEntry> {
+    status.history.iter().find(|entry| fits(entry))
+}

@@ -1,0 +1,145 @@
+//! The end of the demo: a table of what became of each story, and the same as JSON.
+
+use std::fmt::Write as _;
+
+use model_release_core::api::status::Numbers;
+use serde::Serialize;
+
+use super::outcome::Outcome;
+
+/// What the demo found.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// When it ended.
+    pub at: String,
+    /// Whether all stories ended as they must.
+    pub ended_well: bool,
+    /// Seconds of each stage: cluster, images, install, stories.
+    pub stages: Vec<(String, f64)>,
+    /// The stories.
+    pub stories: Vec<Outcome>,
+}
+
+impl Report {
+    /// The table for people.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        for story in &self.stories {
+            let end = if story.ended_well() { "as it must" } else { "NOT AS IT MUST" };
+            let _ = writeln!(text, "{} {}: {} ({:.0} s)", story.story, story.title, end, story.seconds);
+            let mut row = |name: &str, value: &str| {
+                if !value.is_empty() {
+                    let _ = writeln!(text, "    {name:<9} {value}");
+                }
+            };
+            row("decision", &story.decision);
+            row("reason", &story.reason);
+            row("because", &story.message);
+            story.numbers.iter().for_each(|numbers| row("numbers", &shown(numbers)));
+            for effect in &story.effects {
+                row("in effect", &format!("{:.2} s from {} to {}", effect.seconds, effect.from, effect.to));
+            }
+            let clients = &story.clients;
+            row(
+                "clients",
+                &format!(
+                    "{} requests, {} answered 5xx, {} not answered, {} limited",
+                    clients.requests, clients.server_errors, clients.broken, clients.limited
+                ),
+            );
+            story.problems.iter().for_each(|problem| row("PROBLEM", problem));
+        }
+        let stages: Vec<String> =
+            self.stages.iter().map(|(name, seconds)| format!("{name} {seconds:.0} s")).collect();
+        let well = self.stories.iter().filter(|story| story.ended_well()).count();
+        let _ = writeln!(
+            text,
+            "{well} of {} stories ended as they must; {}",
+            self.stories.len(),
+            stages.join(", ")
+        );
+        text
+    }
+
+    /// The same for programs.
+    ///
+    /// # Errors
+    /// None in practice: every part of it can be written as JSON.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+}
+
+fn shown(numbers: &Numbers) -> String {
+    let mut text = format!(
+        "{}: stable {} of {}, canary {} of {}",
+        numbers.metric, numbers.stable, numbers.stable_events, numbers.canary, numbers.canary_events
+    );
+    if let Some(difference) = &numbers.difference {
+        let _ = write!(
+            text,
+            "; difference {}, surely from {} to {}",
+            difference.estimate, difference.lower, difference.upper
+        );
+    }
+    if !numbers.bound.is_empty() {
+        let _ = write!(text, "; bound {}", numbers.bound);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::outcome::{Clients, Effect};
+
+    fn report() -> Report {
+        let mut bad = Outcome { story: "B".into(), title: "worse".into(), ..Outcome::default() };
+        bad.must(false, || "it was promoted".into());
+        let numbers = Numbers {
+            metric: "model_accuracy".into(),
+            stable: "0.7980".into(),
+            canary: "0.8480".into(),
+            stable_events: 900,
+            canary_events: 300,
+            difference: None,
+            bound: "loss <= 0.0200".into(),
+        };
+        let good = Outcome {
+            story: "A".into(),
+            title: "better".into(),
+            decision: "Promote epochs-5".into(),
+            numbers: vec![numbers],
+            effects: vec![Effect { from: "decided".into(), to: "last answer".into(), seconds: 0.214 }],
+            clients: Clients { requests: 4000, ..Clients::default() },
+            ..Outcome::default()
+        };
+        Report { stories: vec![good, bad], ..Report::default() }
+    }
+
+    #[test]
+    fn the_table_has_decision_numbers_times_and_errors_of_each_story() {
+        let table = report().table();
+        for part in [
+            "A better: as it must",
+            "Promote epochs-5",
+            "stable 0.7980 of 900, canary 0.8480 of 300",
+            "0.21 s from decided to last answer",
+            "4000 requests, 0 answered 5xx",
+            "B worse: NOT AS IT MUST",
+            "it was promoted",
+            "1 of 2 stories",
+        ] {
+            assert!(table.contains(part), "{part} is missing in\n{table}");
+        }
+    }
+
+    #[test]
+    fn the_json_holds_the_same() {
+        let json: serde_json::Value = serde_json::from_str(&report().json().unwrap()).unwrap();
+        assert_eq!(json["stories"][0]["numbers"][0]["canaryEvents"], 300);
+        assert_eq!(json["stories"][1]["problems"][0], "it was promoted");
+        assert_eq!(json["endedWell"], false);
+    }
+}

@@ -1,0 +1,60 @@
+//! The four stories, and how they are told side by side.
+
+mod blind;
+mod by_hand;
+mod promoted;
+mod rolled_back;
+
+use std::sync::Arc;
+
+use super::manifest::Manifest;
+use super::outcome::Outcome;
+use super::story::{Board, Stage, Story};
+use crate::error::Result;
+
+/// Names of the stories' releases, in their order.
+pub const RELEASES: [&str; 4] = ["better", "worse", "undone", "blind"];
+
+/// A story's letter, and what it is about.
+type Title = (char, &'static str);
+
+const PROMOTED: Title = ('A', "a better model is promoted");
+const ROLLED_BACK: Title = ('B', "a worse model is rolled back by itself");
+const BY_HAND: Title = ('C', "a model is rolled back by hand");
+const BLIND: Title = ('D', "Prometheus is gone in mid-canary");
+
+/// Tells A, B and C side by side, and D after them, for it takes the evidence away from all. What fails is in the
+/// outcome of its story; the others go on.
+pub async fn tell(stage: &Arc<Stage>, board: &Board) -> Vec<Outcome> {
+    let (worse, better) = (&stage.made.worse, &stage.made.better);
+    let manifest = |name: &str, stable| Manifest::new(&stage.namespace, name, stable);
+    let begin = |title: Title, manifest: Manifest| Story::begin(stage, board, title, manifest);
+    // A climbs two rungs; C must not be decided before somebody decides it; D must last into the outage.
+    let promoted = Manifest { steps: vec![(20, 10), (50, 10)], ..manifest(RELEASES[0], worse) };
+    let rolled_back = manifest(RELEASES[1], better);
+    let by_hand = Manifest { min_samples: 1_000_000, ..manifest(RELEASES[2], worse) };
+    let blind = Manifest { min_samples: 800, ..manifest(RELEASES[3], worse) };
+    let (a, b, c, d) = tokio::join!(
+        async { promoted::tell(begin(PROMOTED, promoted).await?).await },
+        async { rolled_back::tell(begin(ROLLED_BACK, rolled_back).await?).await },
+        async { by_hand::tell(begin(BY_HAND, by_hand).await?).await },
+        begin(BLIND, blind),
+    );
+    let d = match d {
+        Ok(story) => blind::tell(story).await,
+        Err(error) => Err(error),
+    };
+    let told = [(PROMOTED, a), (ROLLED_BACK, b), (BY_HAND, c), (BLIND, d)];
+    told.into_iter().zip(RELEASES).map(|((title, told), release)| ended(title, release, told)).collect()
+}
+
+/// The outcome of a story, also of one that broke off.
+fn ended((letter, title): Title, release: &str, told: Result<Outcome>) -> Outcome {
+    told.unwrap_or_else(|error| Outcome {
+        story: letter.into(),
+        title: title.to_owned(),
+        release: release.to_owned(),
+        problems: vec![error.to_string()],
+        ..Outcome::default()
+    })
+}

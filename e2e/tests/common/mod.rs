@@ -1,0 +1,61 @@
+//! What the cluster's tests share: the cluster itself, raised if it is not up.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::process::Command;
+
+use serde_json::json;
+use testbed::demo::story::Stage;
+use testbed::demo::{self, Ground, images};
+use testbed::{Result, Testbed, checkout};
+
+/// The testbed of the tests, beside one that a demo may have left.
+pub const CLUSTER: &str = "test";
+/// Keeps the cluster for the next run, which then begins at once.
+const KEEP: &str = "TESTBED_KEEP";
+/// Namespaces of the tests; the operator watches all of them, so that none of them restarts it.
+pub const NAMESPACES: [&str; 2] = ["stories", "bad-input"];
+
+/// A cluster that goes when the test ends, however it ends.
+pub struct Raised {
+    name: &'static str,
+    pub testbed: Testbed,
+}
+
+impl Raised {
+    pub async fn full() -> Result<Self> {
+        let testbed = blocking(|| demo::raise(CLUSTER)).await?;
+        Ok(Self { name: CLUSTER, testbed })
+    }
+
+    /// The stage in one of the namespaces, with the operator from this checkout.
+    pub async fn stage(&self, namespace: &str, rate: u32) -> Result<Stage> {
+        let testbed = self.testbed.clone();
+        let made = blocking(move || images::provide(&testbed, &mut |what| println!("{what}"))).await?;
+        let ground = Ground {
+            watched: NAMESPACES.map(str::to_owned).to_vec(),
+            // TEST-NET-1: no answer ever comes from there.
+            more_sources: vec![
+                json!({"name": "nowhere", "url": "http://192.0.2.1:9090", "entrance": "envoy", "lagSeconds": 2}),
+            ],
+            ..Ground::new(namespace, rate)
+        };
+        demo::set(self.testbed.clone(), made, ground).await
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        if std::env::var_os(KEEP).is_some_and(|value| !value.is_empty()) {
+            println!("{KEEP} is set: testbed {} stays; `make down NAME={}` removes it", self.name, self.name);
+            return;
+        }
+        let program = self.testbed.variables.get("TESTBED_PROGRAM").cloned().unwrap_or_default();
+        let root = checkout::root().expect("the test runs in a checkout");
+        let done = Command::new(program).args(["down", "--name", self.name]).current_dir(root).status();
+        assert!(done.is_ok_and(|status| status.success()), "testbed {} could not be taken down", self.name);
+    }
+}
+
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("blocking work does not panic")
+}

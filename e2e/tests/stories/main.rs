@@ -1,0 +1,38 @@
+//! The whole product on a real cluster: the demo's stories, rollback within a second, an idle operator, its memory, hand
+//! edits put right. One test, because it is one cluster and one operator.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where something fails"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod idle;
+mod quick;
+mod repair;
+
+use std::sync::Arc;
+
+use testbed::demo::{self, report::Report};
+
+/// Predictions per second of each story's clients.
+const RATE: u32 = 90;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_lives() {
+    let cluster = common::Raised::full().await.unwrap();
+    let stage = Arc::new(cluster.stage("stories", RATE).await.unwrap());
+
+    let stories = demo::tell(&stage).await;
+    let report = Report { stories, ..Report::default() };
+    println!("{}", report.table());
+    let problems: Vec<&String> = report.stories.iter().flat_map(|story| &story.problems).collect();
+    assert!(problems.is_empty(), "{problems:#?}");
+
+    quick::a_rollback_by_hand_is_in_effect_within_a_second(&stage).await;
+    idle::an_operator_with_nothing_to_do_asks_nothing_and_stays_small(&stage).await;
+    repair::what_a_hand_changed_is_put_right(&stage).await;
+    println!("{}", stage.testbed.kubectl_output(&["get", "mrel", "-A", "-o", "wide"]).unwrap());
+}

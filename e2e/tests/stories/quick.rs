@@ -1,0 +1,64 @@
+//! From the rollback annotation to the canary's last answer: twenty tries, on four releases at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use model_release_core::api::annotations::ROLLBACK;
+use model_release_core::api::status::{Act, Phase};
+use testbed::Result;
+use testbed::demo::images::Model;
+use testbed::demo::manifest::Manifest;
+use testbed::demo::releases::decided;
+use testbed::demo::story::{Board, Stage, Story};
+
+const RELEASES: usize = 4;
+const TRIES: usize = 5;
+/// Of the slowest: with twenty tries that is p99.
+const WITHIN: f64 = 1.0;
+
+pub async fn a_rollback_by_hand_is_in_effect_within_a_second(stage: &Arc<Stage>) {
+    let each = (0..RELEASES).map(|n| tries(stage, format!("quick-{n}")));
+    let mut took: Vec<f64> = try_join_all(each).await.unwrap().into_iter().flatten().collect();
+    took.sort_by(f64::total_cmp);
+    assert_eq!(took.len(), RELEASES * TRIES);
+    let (median, slowest) = (took[took.len() / 2], took[took.len() - 1]);
+    println!(
+        "annotation to last canary answer: median {median:.3} s, slowest of {} {slowest:.3} s",
+        took.len()
+    );
+    assert!(slowest <= WITHIN, "in seconds: {took:?}");
+}
+
+async fn tries(stage: &Arc<Stage>, name: String) -> Result<Vec<f64>> {
+    // It must not be decided by evidence while it waits for the annotation.
+    let manifest =
+        Manifest { min_samples: 1_000_000, ..Manifest::new(&stage.namespace, &name, &stage.made.worse) };
+    let mut story = Story::begin(stage, &Board::default(), ('Q', "rollback by hand"), manifest).await?;
+    let mut took = Vec::new();
+    for n in 0..TRIES {
+        let canary = Model { name: format!("try-{n}"), ..stage.made.better.clone() };
+        story.manifest = story.manifest.clone().with_canary(&canary);
+        story.try_canary().await?;
+        story.until_canary_answers().await?;
+        let annotated = Timestamp::now();
+        stage.releases.annotate(&name, ROLLBACK, Some("true")).await?;
+        story
+            .until("it is rolled back and drained", Duration::from_secs(60), |seen| {
+                let gone = |entry: &_| is_rollback(entry, &canary.name);
+                decided(&seen.status, gone).filter(|_| seen.phase() == Phase::RolledBack).map(drop)
+            })
+            .await?;
+        took.push(story.last_answer_of(&canary.name, "annotation set", annotated));
+        stage.releases.annotate(&name, ROLLBACK, None).await?;
+    }
+    let outcome = story.end().await;
+    assert!(outcome.ended_well(), "{name}: {:?}", outcome.problems);
+    stage.releases.delete(&name).await?;
+    Ok(took)
+}
+
+fn is_rollback(entry: &model_release_core::api::status::HistoryEntry, version: &str) -> bool {
+    entry.verdict == Act::Rollback && entry.version == version
+}
