@@ -6,7 +6,7 @@ mod samples;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use kube_core::cel::Validator;
+use kube_cel::Validator;
 use model_release_core::api::{ModelRelease, crd};
 use samples::{By, Sample};
 use serde_json::Value;
