@@ -8,9 +8,10 @@ use model_release_fetcher::outcome::{self, Failure, Fetched};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 const EXIT_CODES: &str = "Exit codes: 0 in place, 1 the folder cannot be used, 2 wrong usage, 20 DigestMismatch, \
-    21 ArtifactNotFound, 22 ArtifactDenied, 23 OutOfDisk, 24 FetchTimeout, 25 UnsupportedScheme.";
+    21 ArtifactNotFound, 22 ArtifactDenied, 23 OutOfDisk, 24 FetchTimeout, 25 UnsupportedScheme, 143 told to stop.";
 
 /// Downloads the model that a version's storageUri names, checks it, and puts it where the server reads it.
 #[derive(Parser)]
@@ -42,7 +43,10 @@ struct Cli {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = fetch(&cli).await;
+    let outcome = tokio::select! {
+        outcome = fetch(&cli) => outcome,
+        () = terminated() => Err(Failure::Stopped),
+    };
     outcome::report(&outcome, &cli.termination_log);
     match outcome {
         Ok(_) => ExitCode::SUCCESS,
@@ -69,4 +73,15 @@ async fn fetch(cli: &Cli) -> Result<Fetched, Failure> {
         pause: Duration::from_millis(cli.retry_ms),
     };
     download::run(&job).await
+}
+
+/// As a container's first process it gets no signal that it does not ask for, and would hold up the pod's deletion.
+async fn terminated() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut term) => drop(term.recv().await),
+        Err(error) => {
+            eprintln!("SIGTERM cannot be waited for: {error}");
+            std::future::pending().await
+        }
+    }
 }

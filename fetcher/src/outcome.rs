@@ -45,6 +45,9 @@ pub enum Failure {
     /// Cannot be fetched by this version of the program.
     #[error("{0}")]
     UnsupportedScheme(String),
+    /// The pod is being deleted.
+    #[error("told to stop before the model was there; nothing is to be done")]
+    Stopped,
 }
 
 impl Failure {
@@ -59,6 +62,7 @@ impl Failure {
             Self::OutOfDisk(_) => 23,
             Self::FetchTimeout(_) => 24,
             Self::UnsupportedScheme(_) => 25,
+            Self::Stopped => 143,
         }
     }
 
@@ -72,6 +76,7 @@ impl Failure {
             Self::OutOfDisk(_) => "OutOfDisk",
             Self::FetchTimeout(_) => "FetchTimeout",
             Self::UnsupportedScheme(_) => "UnsupportedScheme",
+            Self::Stopped => "Stopped",
         }
     }
 }
@@ -174,6 +179,7 @@ mod tests {
             Failure::OutOfDisk(String::new()),
             Failure::FetchTimeout(String::new()),
             Failure::UnsupportedScheme(String::new()),
+            Failure::Stopped,
         ];
         let codes: std::collections::BTreeSet<u8> = all.iter().map(Failure::exit_code).collect();
         assert_eq!(codes.len(), all.len());

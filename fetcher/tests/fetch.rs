@@ -5,7 +5,8 @@ mod support;
 
 use serde_json::json;
 use std::sync::Arc;
-use support::{Server, answer, run};
+use support::{Server, answer, run, run_until};
+use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
 
@@ -127,6 +128,21 @@ async fn a_server_that_stalls_is_given_up() {
     let late = run(folder.path(), &uri, &["--timeout-seconds", "1"], &[]).await;
     assert_eq!(late.code, 24);
     assert!(late.line["message"].as_str().unwrap().contains("was not there within 1 s"), "{}", late.line);
+}
+
+#[tokio::test]
+async fn told_to_stop_it_stops_at_once() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/x.bin", listener.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let asked = async {
+        let (mut asking, _) = listener.accept().await.unwrap();
+        asking.read_u8().await.unwrap();
+        // Held open: the program waits for an answer that does not come.
+        std::mem::forget(asking);
+    };
+    let run = run_until(folder.path(), &uri, &["--stall-seconds", "3600"], &[], asked).await;
+    assert_eq!((run.code, &run.line["reason"]), (143, &json!("Stopped")), "{}", run.printed);
 }
 
 #[tokio::test]

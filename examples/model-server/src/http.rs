@@ -13,8 +13,9 @@ use tokio::net::TcpListener;
 /// What every handler answers with.
 pub type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-/// How long a client may take over the head of a request, and how long an idle connection stays.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long an idle connection stays. Longer than Envoy keeps one (an hour): whoever closes first risks that the other sends
+/// a request just then, and that it is lost.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 
 /// Answers with `handler` until `stop` resolves, then takes no connection and gives those in flight `grace` to end.
 pub async fn serve<H, F>(listener: TcpListener, handler: H, stop: impl Future<Output = ()>, grace: Duration)

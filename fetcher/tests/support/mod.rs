@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -106,17 +106,41 @@ pub struct Run {
 
 /// Runs the program with `folder` as the place for models.
 pub async fn run(folder: &Path, uri: &str, more: &[&str], env: &[(&str, &str)]) -> Run {
+    run_until(folder, uri, more, env, std::future::pending()).await
+}
+
+/// The same, and tells it to stop once `stop` resolves.
+pub async fn run_until(
+    folder: &Path,
+    uri: &str,
+    more: &[&str],
+    env: &[(&str, &str)],
+    stop: impl Future<Output = ()>,
+) -> Run {
     let logs = tempfile::tempdir().unwrap();
     let log = logs.path().join("termination-log");
-    let running = Command::new(env!("CARGO_BIN_EXE_model-release-fetcher"))
+    let child = Command::new(env!("CARGO_BIN_EXE_model-release-fetcher"))
         .args(["--uri", uri, "--dest", folder.to_str().unwrap(), "--retry-ms", "10"])
         .args(["--termination-log", log.to_str().unwrap()])
         .args(more)
         .env_clear()
         .envs(env.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
-        .output();
-    let Output { status, stdout, stderr } = tokio::time::timeout(DEADLINE, running).await.unwrap().unwrap();
+        .spawn()
+        .unwrap();
+    let id = child.id().unwrap().to_string();
+    let stopping = async {
+        stop.await;
+        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::time::timeout(DEADLINE, child.wait_with_output());
+    let Output { status, stdout, stderr } = tokio::select! {
+        output = ended => output.unwrap().unwrap(),
+        () = stopping => unreachable!("it waits for ever"),
+    };
     let printed = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     let text = std::fs::read_to_string(&log)
         .unwrap_or_else(|_| panic!("no termination message; printed: {printed}"));
