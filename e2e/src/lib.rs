@@ -8,6 +8,7 @@ pub mod demo;
 pub mod env;
 pub mod envfile;
 pub mod error;
+pub mod forward;
 pub mod http;
 pub mod image;
 pub mod network;

@@ -1,12 +1,13 @@
 //! The `cluster` program: raises a real Kubernetes cluster with Istio on this machine, and takes it down.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use testbed::checkout::{self, DEFAULT_NAME};
 use testbed::raise::{self, Health, Left};
-use testbed::{Result, Testbed, supervise};
+use testbed::{Result, Testbed, forward, supervise};
 
 /// A real Kubernetes cluster with Istio on this machine, with no Docker and no cloud.
 ///
@@ -82,6 +83,14 @@ enum Task {
         /// The cluster's folder
         folder: PathBuf,
     },
+    /// Passes connections on to an address that only takes them from inside the cluster; started by `up`
+    #[command(hide = true)]
+    Forward {
+        /// Where to listen
+        listen: SocketAddr,
+        /// Where to pass connections on to
+        target: SocketAddr,
+    },
 }
 
 #[derive(Args)]
@@ -114,6 +123,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Supervise { folder } => supervise::serve(&folder)?,
+        Task::Forward { listen, target } => forward::serve(listen, target)?,
         Task::Up { which, api_only } => up(&which.name, api_only)?,
         Task::Down { which } => down(&which.name)?,
         Task::Status { which, all } => return status(&which.name, all),

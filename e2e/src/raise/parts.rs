@@ -149,7 +149,8 @@ impl Cluster {
             format!("--grpcAddr={node}:15010"),
             "--secureGRPCAddr=".to_owned(),
             "--httpsAddr=".to_owned(),
-            format!("--monitoringAddr={node}:15014"),
+            // Its debug pages answer nobody but this address; `istiod-debug` brings them out.
+            "--monitoringAddr=127.0.0.1:15014".to_owned(),
             "--ctrlz_port=0".to_owned(),
         ];
         let istio = &self.programs.istio;
@@ -174,6 +175,14 @@ impl Cluster {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         part
+    }
+
+    /// Lets the host reach istiod's debug pages, `/debug/syncz` above all.
+    pub(super) fn istiod_debug(&self) -> Part {
+        let listen = format!("{}:15014", self.node());
+        let arguments = ["forward".to_owned(), listen, "127.0.0.1:15014".to_owned()];
+        let program = self.record.path("bin/cluster");
+        self.part("istiod-debug", env!("CARGO_PKG_VERSION"), &program, Probe::Process, &arguments)
     }
 
     pub(super) fn prometheus(&self) -> Part {

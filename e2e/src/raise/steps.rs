@@ -85,7 +85,8 @@ impl Cluster {
         });
         // istiod takes up each kind as its CRD appears.
         self.run(plan, self.istiod(), &["base objects"], seconds(5));
-        let all = ["istiod", "CRDs of Istio", "node Ready", "kube-scheduler", "kube-proxy", "images"];
+        self.run(plan, self.istiod_debug(), &["istiod"], seconds(0));
+        let all = ["istiod-debug", "CRDs of Istio", "node Ready", "kube-scheduler", "kube-proxy", "images"];
         plan.step("gateway", &all, seconds(4), || gateway_ready(testbed));
     }
 }
