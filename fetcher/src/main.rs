@@ -81,7 +81,7 @@ async fn terminated() {
         Ok(mut term) => drop(term.recv().await),
         Err(error) => {
             eprintln!("SIGTERM cannot be waited for: {error}");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
