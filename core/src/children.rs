@@ -7,6 +7,8 @@ mod probes;
 mod record;
 mod server;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Value, json};
 

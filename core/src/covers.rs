@@ -4,6 +4,8 @@
 //! None of that is drift: writing again would change nothing, for ever.
 
 mod quantity;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Map, Value};
 
@@ -31,7 +33,7 @@ pub fn covers(wanted: &Value, live: &Value) -> bool {
 fn field(name: &str, wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => match name {
-            "selector" | "matchLabels" | "nodeSelector" | "workloadSelector" => {
+            "selector" | "matchLabels" | "nodeSelector" => {
                 wanted.len() == live.len() && held(wanted, live, field)
             }
             "requests" | "limits" => held(wanted, live, |_, wanted, live| quantity::same(wanted, live)),

@@ -98,3 +98,6 @@ pub(crate) fn put<T: Into<Value>>(fields: &mut Map<String, Value>, name: &str, v
         fields.insert(name.to_owned(), value.into());
     }
 }
+
+#[cfg(test)]
+pub(crate) mod sample;

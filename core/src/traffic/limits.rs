@@ -13,6 +13,9 @@ use crate::release::{Bucket, Release};
 use crate::settings::{GatewaySet, Settings};
 use crate::version::text_digest;
 
+#[cfg(test)]
+mod tests;
+
 /// The `EnvoyFilters` that limit clients, one per set of gateways that takes them. None without a limit.
 ///
 /// A set without a selector gets none: an empty one would reach every gateway of the namespace.
