@@ -102,14 +102,14 @@ fn cluster(name: Option<&str>) -> Result<Testbed> {
         }
         return Ok(testbed);
     };
-    raise(name)
+    raise(name, false)
 }
 
-/// Raises the testbed `name`, or does nothing if it is up.
+/// Raises the testbed `name`, or does nothing if it is up; `api_only` without pods and Istio.
 ///
 /// # Errors
 /// If it does not come up; why is on the error output already.
-pub fn raise(name: &str) -> Result<Testbed> {
+pub fn raise(name: &str, api_only: bool) -> Result<Testbed> {
     let root = checkout::root()?;
     // The program that raises a cluster stays with it as its supervisor, so it cannot be this one.
     let mut cluster = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -123,7 +123,8 @@ pub fn raise(name: &str) -> Result<Testbed> {
         "cluster",
         "--",
     ]);
-    let status = cluster.args(["up", "--name", name]).current_dir(&root).status();
+    cluster.args(["up", "--name", name]).args(api_only.then_some("--api-only")).current_dir(&root);
+    let status = cluster.status();
     match status {
         Ok(status) if status.success() => Testbed::load(&root, name),
         Ok(status) => Err(Error::other(format!("testbed {name} did not come up ({status}); see above"))),

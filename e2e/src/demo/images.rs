@@ -71,8 +71,8 @@ struct Trained {
 /// The last lines of the step that failed.
 pub fn provide(testbed: &Testbed, say: &mut dyn FnMut(&str)) -> Result<Made> {
     let root = checkout::root()?;
-    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let programs = root.join("target").join(&triple).join("release");
+    let triple = triple();
+    let programs = programs(&root);
     say("static programs of operator, fetcher and example (release build; some minutes the first time)");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(&root).env("RUSTFLAGS", "-C target-feature=+crt-static");
@@ -116,6 +116,23 @@ pub fn provide(testbed: &Testbed, say: &mut dyn FnMut(&str)) -> Result<Made> {
         )?,
     };
     Ok(Made { images, worse, better, held_out: cache.join("held-out.tsv") })
+}
+
+/// The target that static programs are built for.
+fn triple() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
+
+fn programs(root: &Path) -> PathBuf {
+    root.join("target").join(triple()).join("release")
+}
+
+/// The operator's program as [`provide`] built it; it runs on this machine, too.
+///
+/// # Errors
+/// If this runs outside a checkout.
+pub fn operator_program() -> Result<PathBuf> {
+    Ok(programs(&checkout::root()?).join("model-release-operator"))
 }
 
 /// Where the example's data and models are kept between runs.

@@ -3,13 +3,16 @@
 
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use testbed::demo::install::{INSTALLATION, SYSTEM};
 use testbed::demo::story::Stage;
 use testbed::demo::{self, Ground, images};
 use testbed::{Result, Testbed, checkout};
 
 /// The testbed of the tests, beside one that a demo may have left.
 pub const CLUSTER: &str = "test";
+/// An API server alone, beside it.
+pub const BARE: &str = "test-bare";
 /// Keeps the cluster for the next run, which then begins at once.
 const KEEP: &str = "TESTBED_KEEP";
 /// Namespaces of the tests; the operator watches all of them, so that none of them restarts it.
@@ -23,8 +26,14 @@ pub struct Raised {
 
 impl Raised {
     pub async fn full() -> Result<Self> {
-        let testbed = blocking(|| demo::raise(CLUSTER)).await?;
+        let testbed = blocking(|| demo::raise(CLUSTER, false)).await?;
         Ok(Self { name: CLUSTER, testbed })
+    }
+
+    /// An API server with etcd and nothing else.
+    pub async fn api_only() -> Result<Self> {
+        let testbed = blocking(|| demo::raise(BARE, true)).await?;
+        Ok(Self { name: BARE, testbed })
     }
 
     /// The stage in one of the namespaces, with the operator from this checkout.
@@ -58,4 +67,24 @@ impl Drop for Raised {
 
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("blocking work does not panic")
+}
+
+/// The operator's pods as JSON.
+pub fn operator_pods(stage: &Stage) -> Value {
+    let label = format!("app.kubernetes.io/name={INSTALLATION}");
+    let text =
+        stage.testbed.kubectl_output(&["get", "pods", "-n", SYSTEM, "-l", &label, "-o", "json"]).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// How often the operator's containers were restarted, by pod.
+pub fn operator_restarts(stage: &Stage) -> Vec<(String, i64)> {
+    let pods = operator_pods(stage);
+    let restarts = |pod: &Value| {
+        let name = pod["metadata"]["name"].as_str().unwrap().to_owned();
+        Some((name, pod["status"]["containerStatuses"][0]["restartCount"].as_i64()?))
+    };
+    let found: Vec<_> = pods["items"].as_array().unwrap().iter().filter_map(restarts).collect();
+    assert!(!found.is_empty(), "the operator has no running pod");
+    found
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use model_release_core::api::status::Phase;
 use serde_json::Value;
-use testbed::demo::install::{INSTALLATION, SYSTEM};
+use testbed::demo::install::SYSTEM;
 use testbed::demo::story::Stage;
 use testbed::wait::{Seen, until};
+
+use super::common::operator_pods;
 
 /// Renewals of the lease during which nothing else may be asked: 20 s.
 const RENEWALS: u64 = 10;
@@ -103,15 +105,8 @@ async fn requests(stage: &Stage, address: &str) -> BTreeMap<String, u64> {
     found
 }
 
-fn pods(stage: &Stage) -> Value {
-    let label = format!("app.kubernetes.io/name={INSTALLATION}");
-    let text =
-        stage.testbed.kubectl_output(&["get", "pods", "-n", SYSTEM, "-l", &label, "-o", "json"]).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
 fn pod_address(stage: &Stage) -> String {
-    let pods = pods(stage);
+    let pods = operator_pods(stage);
     let ready = pods["items"].as_array().unwrap().iter().find(|pod| pod["status"]["phase"] == "Running");
     ready.and_then(|pod| pod["status"]["podIP"].as_str()).expect("the operator runs").to_owned()
 }
