@@ -268,3 +268,6 @@ pub fn quality_summary(status: &AnalysisStatus) -> String {
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

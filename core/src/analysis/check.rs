@@ -57,12 +57,14 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
             min_samples: f64::from(quality.min_samples),
             alpha,
         };
+        // How many answers, requests and looks are needed may change without making the counts worthless.
+        let lines = (bounds.max_drop, bounds.min, bounds.alpha, quality.window);
         checks.push(Check {
             name: QUALITY,
             enforced: quality.mode == CheckMode::Enforce,
             rule: Rule::Quality(bounds),
             paired: !subject.baking,
-            digest: digest(release, subject, QUALITY, &format!("{bounds:?} {:?}", quality.window)),
+            digest: digest(release, subject, QUALITY, &format!("{lines:?}")),
         });
     }
     let judged: Vec<&Guardrail> =
@@ -75,7 +77,6 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
             min_requests: f64::from(guardrail.min_requests),
             alpha: alpha / f64::from(u8::try_from(enforced).unwrap_or(u8::MAX)),
         };
-        // How many requests and looks are needed may change without making the counts worthless.
         let lines = (guardrail.metric, bounds.max, bounds.max_ratio, bounds.alpha);
         checks.push(Check {
             name: &guardrail.name,

@@ -1,0 +1,268 @@
+//! Which blocks count: each once, in order, whenever one looks; and what a useless answer does.
+
+use super::*;
+use crate::api::status::Grade;
+use crate::observed::Unanswered;
+
+/// Blocks that differ, so that a lost, a doubled and a swapped one show.
+fn varied(block: i64) -> Block {
+    let n = i32::try_from(10 + block * 7 % 31).unwrap();
+    Block::new([9 * n, 10 * n, n - 1, n], [0, 10 * n, 0, n])
+}
+
+#[test]
+fn evidence_begins_with_whole_blocks_after_its_beginning() {
+    let mut trial = Trial::new(&json!({}));
+    trial.from = BEGIN + 1;
+    assert!(trial.queries(due(1)).is_empty(), "that block began too early");
+    assert!(trial.queries(due(2) - 1).is_empty(), "its scrapes may not all be in");
+    let asked = trial.queries(due(2));
+    assert_eq!(asked.iter().map(|q| q.id.check.as_str()).collect::<Vec<_>>(), ["model_accuracy", "errors"]);
+    assert!(asked.iter().all(|q| q.time == at(BEGIN + 2 * W) && q.id.at == q.time && q.source == "default"));
+    let look = trial.look(&[], due(1));
+    assert_eq!((look.available.0, look.available.1), (Is::Unknown, Reason::InitialDelay));
+    assert_eq!(look.next_at, at(due(2)));
+    assert!(!look.blind);
+}
+
+#[test]
+fn when_one_looks_does_not_matter() {
+    let mut steady = Trial::new(&json!({}));
+    steady.run(1..=60, varied);
+    let mut late = Trial::new(&json!({}));
+    let mut often = Trial::new(&json!({}));
+    for second in BEGIN..=due(60) {
+        if second % 7 == 0 {
+            often.step(second, varied);
+        }
+    }
+    often.step(due(60), varied);
+    let mut looks = 0;
+    // All sixty at once: eight a look, so it looks again soon.
+    while late.kept_blocks() < 60 {
+        let look = late.step(due(60) + looks, varied);
+        looks += 1;
+        assert!(late.kept_blocks() == 60 || look.next_at == at(due(60) + looks));
+    }
+    assert_eq!(looks, 8);
+    for other in [&late, &often] {
+        for (name, kept) in &steady.checks {
+            let other = other.kept(name);
+            assert_eq!(
+                (other.canary_hits, other.canary_events, other.stable_hits, other.stable_events),
+                (kept.canary_hits, kept.canary_events, kept.stable_hits, kept.stable_events)
+            );
+        }
+    }
+}
+
+impl Trial {
+    fn kept_blocks(&self) -> i64 {
+        let end = self.checks.get(check::QUALITY).and_then(|c| c.last_block_end);
+        end.map_or(0, |end| (end.as_second() - BEGIN) / W)
+    }
+}
+
+#[test]
+fn an_answer_counts_once_and_only_in_its_turn() {
+    let mut trial = Trial::new(&json!({}));
+    let answers = trial.answers(due(3), varied);
+    let once = trial.look(&answers, due(3));
+    let twice = trial.look(&answers, due(3));
+    assert_eq!(once.checks, twice.checks);
+    let mut gap = Trial::new(&json!({}));
+    let later: Vec<Answer> = answers.into_iter().filter(|a| a.id.at > at(BEGIN + W)).collect();
+    gap.look(&later, due(3));
+    assert!(gap.labelled() == 0.0 && gap.kept_blocks() == 0, "the first block is still open");
+}
+
+#[test]
+fn an_outage_holds_and_loses_nothing() {
+    let mut steady = Trial::new(&json!({}));
+    steady.run(1..=60, varied);
+    for outage in [Unanswered::Unreachable, Unanswered::TimedOut, Unanswered::TooLarge] {
+        let mut trial = Trial::new(&json!({}));
+        trial.run(1..=20, varied);
+        let before = trial.labelled();
+        for block in 21..=40 {
+            let asked = trial.queries(due(block));
+            assert!(block == 21 || asked.len() == 2, "one question a check is enough to see that it is down");
+            let answers: Vec<Answer> = asked
+                .into_iter()
+                .map(|q| Answer { id: q.id, asked_at: at(due(block)), outcome: Err(outage) })
+                .collect();
+            let look = trial.look(&answers, due(block));
+            assert!(matches!(look.outcome, Outcome::Undecided { .. }) && !look.step_gate);
+            assert_eq!(look.available.0, Is::False, "at once");
+            assert_eq!(look.blind, block > 23, "block {block}");
+            assert_eq!(look.next_at, at(due(block) + W));
+        }
+        assert!((trial.labelled() - before).abs() < f64::EPSILON);
+        let mut now = due(60);
+        while trial.kept_blocks() < 60 {
+            trial.step(now, varied);
+            now += 1;
+        }
+        let look = trial.look(&[], now);
+        assert_eq!(look.available.0, Is::True);
+        assert!((trial.labelled() - steady.labelled()).abs() < f64::EPSILON);
+    }
+}
+
+#[test]
+fn no_series_is_said_and_decides_nothing() {
+    let mut trial = Trial::new(&json!({"guardrails": []}));
+    let look = trial.run(1..=2, |_| Block::default());
+    assert_eq!((look.available.0, look.blind), (Is::Unknown, false), "a new pod has no difference yet");
+    let look = trial.run(3..=50, |_| Block::default());
+    assert_eq!((look.available.0, look.available.1, look.blind), (Is::False, Reason::NoData, true));
+    for word in ["model_predictions_labelled_total", "model_accuracy_samples", "2", "default"] {
+        assert!(look.available.2.contains(word), "{}", look.available.2);
+        assert!(message(&look).contains(word), "{}", message(&look));
+    }
+    assert!(matches!(look.outcome, Outcome::Undecided { .. }));
+}
+
+#[test]
+fn a_useless_answer_is_refused_for_its_check_alone() {
+    let row = |version: &str, stat: &str, value: &str| {
+        json!({"metric": {
+            "namespace": "ml", "modelrelease_dev_name": "fraud", "modelrelease_dev_version": version, "stat": stat,
+        }, "value": [0, value]})
+    };
+    let vector = |rows: &[Value]| {
+        json!({"status": "success", "data": {"resultType": "vector", "result": rows}}).to_string()
+    };
+    let nan = [row(CANARY, "n", "NaN"), row(STABLE, "n", "1")];
+    let double = [row(CANARY, "n", "1"), row(CANARY, "n", "1"), row(STABLE, "n", "1")];
+    let more = [row(CANARY, "k", "2"), row(CANARY, "n", "1"), row(STABLE, "n", "1")];
+    let only = [row(CANARY, "k", "2"), row(STABLE, "n", "1")];
+    let foreign = [row("0000000000", "n", "NaN"), row(CANARY, "n", "0"), row(STABLE, "n", "1")];
+    let error = r#"{"status":"error","error":"PASSWORD"}"#.to_owned();
+    for (code, body, reason, kept) in [
+        (200, vector(&nan), Some(Reason::NotANumber), false),
+        (200, vector(&double), Some(Reason::AmbiguousSeries), false),
+        (200, vector(&more), Some(Reason::InconsistentCounts), false),
+        (200, vector(&only), Some(Reason::InconsistentCounts), false),
+        (200, vector(&foreign), None, false),
+        (422, error.clone(), Some(Reason::BadQuery), true),
+        (503, error.clone(), Some(Reason::ProviderUnavailable), true),
+        (200, "{\"status\"".to_owned(), Some(Reason::PartialData), true),
+    ] {
+        let mut trial = Trial::new(&json!({}));
+        trial.run(1..=5, good);
+        let says = (code, body);
+        let look = trial.run(6..=6, |_| Block { quality_says: Some(says.clone()), ..good(6) });
+        let quality = trial.kept(check::QUALITY).clone();
+        assert_eq!(quality.trouble, reason, "{says:?}");
+        assert!((quality.canary_events - 250.0).abs() < f64::EPSILON, "{says:?}");
+        assert_eq!(trial.kept_blocks(), if kept { 5 } else { 6 }, "{says:?}");
+        assert!((trial.kept("errors").canary_events - 300.0).abs() < f64::EPSILON, "the other check goes on");
+        if let Some(reason) = reason {
+            assert_eq!((look.available.0, look.available.1), (Is::False, reason));
+            assert_eq!(look.status.quality.as_ref().unwrap().reason, Some(reason));
+        }
+        assert!(!format!("{look:?}").contains("PASSWORD"));
+    }
+}
+
+#[test]
+fn the_best_that_both_export_is_chosen_once() {
+    let gauge = events([405, 450, 45, 50]);
+    let mut trial = Trial::new(&json!({}));
+    // The canary's pods are new: their counters exist, without a difference.
+    let new =
+        Block { counts: [Some(9.0), Some(10.0), None, None], counters: true, gauge, ..Block::default() };
+    trial.run(1..=1, |_| new.clone());
+    assert_eq!(trial.kept(check::QUALITY).grade, Some(Grade::Counts));
+    trial.run(2..=2, |_| Block { gauge, ..Block::default() });
+    assert_eq!(trial.kept(check::QUALITY).grade, Some(Grade::Counts));
+
+    let mut trial = Trial::new(&json!({}));
+    trial.run(1..=1, |_| Block { gauge: [Some(9.0), Some(10.0), None, None], ..Block::default() });
+    assert_eq!(trial.kept(check::QUALITY).grade, None, "nothing of the canary yet");
+    trial.run(2..=2, |_| Block { gauge, ..Block::default() });
+    assert_eq!(trial.kept(check::QUALITY).grade, Some(Grade::Samples));
+    trial.run(3..=3, |_| Block { gauge, ..good(3) });
+    assert_eq!(trial.kept(check::QUALITY).grade, Some(Grade::Samples));
+}
+
+#[test]
+fn a_gauge_is_read_once_a_window() {
+    let mut trial = Trial::new(&json!({"quality": {"window": "2m"}, "guardrails": []}));
+    let gauge = |_| Block { gauge: events([405, 450, 45, 50]), ..Block::default() };
+    // Windows of 120 s end at multiples of 120 s; the first whole one after 30,000 s at 30,120 s.
+    trial.run(1..=3, gauge);
+    assert!(trial.labelled() == 0.0);
+    trial.run(4..=4, gauge);
+    assert!((trial.labelled() - 50.0).abs() < f64::EPSILON);
+    let look = trial.run(5..=11, gauge);
+    assert!((trial.labelled() - 100.0).abs() < f64::EPSILON);
+    assert!(!look.blind, "it is asked at each interval");
+}
+
+#[test]
+fn never_right_is_seen() {
+    let mut trial = Trial::new(&json!({"guardrails": []}));
+    let look = trial.run(1..=3, |_| Block {
+        counts: [Some(405.0), Some(450.0), None, Some(50.0)],
+        counters: true,
+        ..Block::default()
+    });
+    assert_eq!(fails(&look), Some(Reason::QualityRegression));
+}
+
+#[test]
+fn counts_belong_to_an_attempt_and_its_bounds() {
+    let spec = |drop: &str, samples: i32, interval: &str| json!({"interval": interval, "quality": {"maxDrop": drop, "minSamples": samples}, "guardrails": []});
+    let counted = |change: &dyn Fn(&mut Trial)| {
+        let mut trial = Trial::new(&spec("0.02", 100, "30s"));
+        trial.run(1..=4, good);
+        change(&mut trial);
+        trial.look(&[], due(4));
+        trial.labelled()
+    };
+    for (what, kept, change) in [
+        ("nothing", true, &(|_: &mut Trial| {}) as &dyn Fn(&mut Trial)),
+        ("minSamples", true, &|t| t.release = release(&spec("0.02", 7, "30s"))),
+        ("interval", true, &|t| t.release = release(&spec("0.02", 100, "60s"))),
+        ("maxDrop", false, &|t| t.release = release(&spec("0.03", 100, "30s"))),
+        ("attempt", false, &|t| t.attempt = 2),
+        ("stable", false, &|t| t.stable = Hash::known("0000000000")),
+        ("canary", false, &|t| t.canary = Hash::known("0000000000")),
+        ("release", false, &|t| t.release.uid = "another".into()),
+    ] {
+        assert_eq!(counted(change) > 0.0, kept, "{what}");
+    }
+}
+
+#[test]
+fn another_interval_never_counts_a_moment_twice() {
+    let mut trial = Trial::new(&json!({"guardrails": []}));
+    trial.run(1..=3, good);
+    trial.release = release(&json!({"interval": "60s", "guardrails": []}));
+    let asked = trial.queries(due(9));
+    // The third block ended at 90 s; the first whole minute after that is the one from 120 s to 180 s.
+    assert_eq!(asked.first().map(|q| q.time), Some(at(BEGIN + 180)));
+}
+
+#[test]
+fn a_later_beginning_skips_blocks_and_keeps_counts() {
+    let mut trial = Trial::new(&json!({}));
+    trial.run(1..=4, good);
+    trial.from = BEGIN + 10 * W;
+    let look = trial.look(&[], due(9));
+    assert!(trial.queries(due(10)).is_empty() && !look.blind);
+    trial.run(11..=11, good);
+    assert!((trial.labelled() - 250.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn without_a_source_everything_holds() {
+    let mut trial = Trial::of(release_with(&json!({}), &Settings::default()));
+    assert!(trial.queries(due(9)).is_empty());
+    let look = trial.look(&[], due(9));
+    assert!(look.blind && !look.step_gate && matches!(look.outcome, Outcome::Undecided { .. }));
+    assert_eq!((look.available.0, look.available.1), (Is::False, Reason::UnknownProvider));
+    assert!(look.next_at > at(due(9)));
+}
