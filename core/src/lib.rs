@@ -20,5 +20,8 @@ pub mod step;
 pub mod tell;
 pub mod wanted;
 pub mod writes;
+#[cfg(any(test, feature = "testing"))]
+#[allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test's world may fail")]
+pub mod testing;
 
 pub use step::{queries, step};

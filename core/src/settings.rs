@@ -26,7 +26,7 @@ impl Default for Settings {
             traffic: Mesh::default(),
             gateways: Vec::new(),
             prometheus: Prometheus::default(),
-            fetcher_image: concat!("ghcr.io/modelrelease/fetcher:", env!("CARGO_PKG_VERSION")).to_owned(),
+            fetcher_image: concat!("modelrelease/fetcher:", env!("CARGO_PKG_VERSION")).to_owned(),
             propagation_wait_seconds: 5,
             detect_seconds: 5,
         }

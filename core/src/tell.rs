@@ -338,7 +338,9 @@ fn promoted(s: &Situation) -> Said {
     let Some(live) = s.role(Track::Stable) else { return (Is::Unknown, Reason::NoCanary, String::new()) };
     if live.promoted_from.is_some() {
         // The reason is that of the decision which proved it, on record until newer ones push it out.
-        let proof = s.status.history.iter().find(|entry| entry.hash == live.hash && entry.to == Phase::Promoting);
+        let proof = s.status.history.iter().find(|entry| {
+            entry.hash == live.hash && entry.to == Phase::Promoting && entry.from != entry.to
+        });
         let reason = proof.map_or(Reason::QualityPassed, |entry| entry.reason);
         return (Is::True, reason, format!("{} was promoted", live.version));
     }

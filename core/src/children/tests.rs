@@ -11,7 +11,7 @@ fn full() -> Rendered {
 }
 
 /// The pod of a release with this in its `runtime`, and an image.
-fn pod(runtime: Value) -> Value {
+fn pod(runtime: &Value) -> Value {
     let mut spec = json!({"runtime": {"image": "ghcr.io/example/x:1"}, "stable": {"version": "v1"}});
     spec["runtime"].as_object_mut().unwrap().extend(runtime.as_object().unwrap().clone());
     pod_of(&spec)
@@ -22,7 +22,7 @@ fn pod_of(spec: &Value) -> Value {
     render(&release, &release.stable, &sample::settings()).deployment["spec"]["template"]["spec"].clone()
 }
 
-fn server(runtime: Value) -> Value {
+fn server(runtime: &Value) -> Value {
     pod(runtime)["containers"][0].clone()
 }
 
@@ -163,7 +163,7 @@ fn the_model_is_fetched_before_the_server_and_read_only_to_it() {
 
 #[test]
 fn a_model_in_the_image_needs_no_volume_and_no_digest_no_argument() {
-    let inside = pod(json!({}));
+    let inside = pod(&json!({}));
     assert!(["volumes", "initContainers"].iter().all(|field| inside.get(field).is_none()));
     assert_eq!(inside["containers"][0].get("volumeMounts"), None);
     let spec = json!({"stable": {"version": "v1", "image": "i", "storageUri": "https://m.example.com/1"}});
@@ -206,10 +206,10 @@ fn our_variables_come_first_and_the_users_win() {
     );
     assert!(env.contains(&json!({"name": "HOME", "value": "$(MODEL_PATH)/home"})));
     assert!(env.contains(&json!({"name": "EMPTY"})));
-    let own = server(json!({"env": [{"name": "MODEL_NAME", "value": "mine"}], "modelName": "a$(B)"}));
+    let own = server(&json!({"env": [{"name": "MODEL_NAME", "value": "mine"}], "modelName": "a$(B)"}));
     let version = json!({"name": "MODEL_VERSION", "value": "v1"});
     assert_eq!(own["env"], json!([version, {"name": "MODEL_NAME", "value": "mine"}]));
-    assert_eq!(server(json!({"modelName": "a$(B)"}))["env"][0]["value"], "a$$(B)");
+    assert_eq!(server(&json!({"modelName": "a$(B)"}))["env"][0]["value"], "a$$(B)");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn every_port_is_listed_once_and_metrics_can_be_found_by_name() {
             vec![("http", 9000), ("grpc", 8001), ("metrics", 8002)],
         ),
     ] {
-        let ports = server(runtime.clone())["ports"].clone();
+        let ports = server(&runtime)["ports"].clone();
         let want: Vec<Value> = want
             .into_iter()
             .map(|(name, port)| json!({"name": name, "containerPort": port, "protocol": "TCP"}))
@@ -255,30 +255,30 @@ fn a_preset_knows_when_its_model_is_ready() {
         ("kserve", 8080, "/v2/models/fraud/ready"),
         ("bentoml", 3000, "/readyz"),
     ] {
-        let server = server(json!({"preset": preset}));
+        let server = server(&json!({"preset": preset}));
         for probe in ["readinessProbe", "startupProbe"] {
             assert_eq!(server[probe]["httpGet"], json!({"path": path, "port": port}), "{preset}");
         }
         assert_eq!(server.get("livenessProbe"), None, "{preset}: none unless the user gives one");
     }
-    let custom = server(json!({"ports": {"http": 5000}}));
+    let custom = server(&json!({"ports": {"http": 5000}}));
     assert_eq!(custom["readinessProbe"]["tcpSocket"], json!({"port": 5000}));
     assert_eq!(custom["startupProbe"]["tcpSocket"], json!({"port": 5000}));
 }
 
 #[test]
 fn loading_may_take_half_an_hour_and_is_seen_to_end_within_two_seconds() {
-    let startup = server(json!({}))["startupProbe"].clone();
+    let startup = server(&json!({}))["startupProbe"].clone();
     let number = |field: &str| startup[field].as_i64().unwrap();
     assert_eq!(number("periodSeconds") * number("failureThreshold"), 1800);
     assert_eq!(number("periodSeconds"), 2);
-    let own = server(json!({"startupProbe": {"exec": {"command": ["test"]}}}))["startupProbe"].clone();
+    let own = server(&json!({"startupProbe": {"exec": {"command": ["test"]}}}))["startupProbe"].clone();
     assert_eq!(own, json!({"exec": {"command": ["test"]}, "failureThreshold": 180}));
 }
 
 #[test]
 fn a_users_probe_is_taken_as_it_is_and_asks_the_http_port() {
-    let probes = server(json!({
+    let probes = server(&json!({
         "ports": {"http": 5000},
         "readinessProbe": {"httpGet": {}, "periodSeconds": 7, "successThreshold": 2, "initialDelaySeconds": 0},
         "livenessProbe": {"grpc": {}, "initialDelaySeconds": 9, "failureThreshold": 4},
@@ -313,7 +313,7 @@ fn a_pod_lingers_before_it_ends_and_has_time_for_a_whole_request() {
 #[test]
 fn nothing_empty_is_written() {
     // The API server would drop it, and the next look would take that for drift.
-    let bare = pod(json!({
+    let bare = pod(&json!({
         "command": [], "args": [], "env": [], "nodeSelector": {}, "tolerations": [], "imagePullSecrets": [],
         "resources": {"requests": {}, "limits": {}},
     }));

@@ -1,0 +1,284 @@
+//! A small world for tests: an API server's precondition checks, a kubelet, gateways and a Prometheus that do what
+//! they are told, under one release. The rules that must always hold are checked at every write.
+//!
+//! What the real parts do is proven on the real parts (`e2e/`); this world is for stories in virtual time.
+
+mod cluster;
+mod prometheus;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::api::ModelRelease;
+use crate::api::status::{ModelReleaseStatus, Phase, Track};
+use crate::observed::Observed;
+use crate::plan::Plan;
+use crate::settings::{Entrance, GatewaySet, Settings, Source};
+use crate::{queries, step};
+
+/// One release and what is around it.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The release as stored.
+    pub object: ModelRelease,
+    /// The world as it is; what `step` is shown.
+    pub observed: Observed,
+    /// The administrator's settings.
+    pub settings: Settings,
+    /// The time.
+    pub now: Timestamp,
+    /// Accuracy of a version, by name; 0.9 if it is not there.
+    pub accuracy: BTreeMap<String, f64>,
+    /// Share of failed requests of a version, by name; 0 if it is not there.
+    pub errors: BTreeMap<String, f64>,
+    /// Versions whose pods do not become ready.
+    pub sick: BTreeSet<String>,
+    /// Whether Prometheus answers.
+    pub prometheus: bool,
+    /// Requests a second over all versions.
+    pub rate: f64,
+    /// Reasons of the decisions, oldest first.
+    pub decisions: Vec<(Phase, Phase, crate::api::Reason)>,
+    /// Every write that was accepted, as a short line.
+    pub writes: Vec<String>,
+    /// Weights of the version that is not stable, whenever they changed.
+    pub weights: Vec<i32>,
+    revision: i64,
+}
+
+/// What each version's image is called; the version is part of it, so each is another hash.
+fn block(version: &str) -> Value {
+    json!({"version": version, "image": format!("registry.example.com/fraud:{version}")})
+}
+
+impl World {
+    /// A release that does not run yet. `rollout` and `analysis` have short times, so that stories are short.
+    pub fn new(stable: &str, canary: Option<&str>) -> Self {
+        let mut spec = json!({
+            "stable": block(stable),
+            "traffic": {
+                "gateways": ["istio-system/public"],
+                "hosts": ["fraud.example.com"],
+                "clientHeader": "x-user-id",
+                "rateLimit": {"perClient": {"requests": 20}},
+                "versionHeader": "x-model-version",
+            },
+            "rollout": {"trafficPercent": 10, "bake": "60s", "retention": "10m", "drain": "10s", "ttlAfterFailure": "1h"},
+            "analysis": {"interval": "10s", "initialDelay": "10s"},
+        });
+        if let Some(canary) = canary {
+            spec["canary"] = block(canary);
+        }
+        let object = json!({
+            "apiVersion": "modelrelease.dev/v1alpha1",
+            "kind": "ModelRelease",
+            "metadata": {
+                "name": "fraud",
+                "namespace": "ml",
+                "uid": "8f14e45f-ceea-467f-a6a1-0a9b0c4d3e21",
+                "resourceVersion": "1",
+                "generation": 1,
+                "creationTimestamp": "2026-11-21T09:00:00Z",
+            },
+            "spec": spec,
+        });
+        Self {
+            object: serde_json::from_value(object).expect("the sample decodes"),
+            observed: Observed { istio: true, ..Observed::default() },
+            settings: settings(),
+            now: "2026-11-21T09:00:00Z".parse().expect("a time"),
+            accuracy: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            sick: BTreeSet::new(),
+            prometheus: true,
+            rate: 200.0,
+            decisions: Vec::new(),
+            writes: Vec::new(),
+            weights: Vec::new(),
+            revision: 1,
+        }
+    }
+
+    /// A release whose first version serves; a canary, if any, is not yet looked at.
+    pub fn serving(stable: &str) -> Self {
+        Self::new(stable, None).until("stable serves", |w| w.phase() == Phase::Stable && w.settled())
+    }
+
+    /// A release with a canary that has its weight in force.
+    pub fn analyzing(stable: &str, canary: &str) -> Self {
+        let mut world = Self::serving(stable);
+        world.canary(Some(canary));
+        world.until("the canary has weight", |w| {
+            w.phase() == Phase::Analyzing && w.status().step.as_ref().is_some_and(|s| s.settled_at.is_some())
+        })
+    }
+
+    /// The user's edit of the canary block.
+    pub fn canary(&mut self, version: Option<&str>) -> &mut Self {
+        self.edit(|spec| match version {
+            Some(version) => spec["canary"] = block(version),
+            None => drop(spec.as_object_mut().map(|s| s.remove("canary"))),
+        })
+    }
+
+    /// The user's edit of the stable block.
+    pub fn stable(&mut self, version: &str) -> &mut Self {
+        self.edit(|spec| spec["stable"] = block(version))
+    }
+
+    /// Any edit of the spec.
+    pub fn edit(&mut self, change: impl FnOnce(&mut Value)) -> &mut Self {
+        let mut spec = serde_json::to_value(&self.object.spec).expect("a spec is JSON");
+        change(&mut spec);
+        self.object.spec = serde_json::from_value(spec).expect("the edit decodes");
+        self.object.metadata.generation = self.object.metadata.generation.map(|g| g + 1);
+        self.touch();
+        self
+    }
+
+    /// Sets or removes the rollback annotation.
+    pub fn annotate(&mut self, rollback: Option<&str>) -> &mut Self {
+        let all = self.object.metadata.annotations.get_or_insert_default();
+        match rollback {
+            Some(value) => all.insert(crate::api::annotations::ROLLBACK.to_owned(), value.to_owned()),
+            None => all.remove(crate::api::annotations::ROLLBACK),
+        };
+        self.touch();
+        self
+    }
+
+    /// The stored status.
+    pub fn status(&self) -> ModelReleaseStatus {
+        self.object.status.clone().unwrap_or_default()
+    }
+
+    /// The stored phase.
+    pub fn phase(&self) -> Phase {
+        self.status().phase.unwrap_or_default()
+    }
+
+    /// Name of the version in a role; empty if there is none.
+    pub fn track(&self, track: Track) -> String {
+        self.status().versions.iter().find(|v| v.track == track).map(|v| v.version.clone()).unwrap_or_default()
+    }
+
+    /// A condition as `Status/Reason`.
+    pub fn condition(&self, kind: &str) -> String {
+        let status = self.status();
+        let found = status.conditions.iter().find(|c| c.type_ == kind);
+        found.map(|c| format!("{}/{}", c.status, c.reason)).unwrap_or_default()
+    }
+
+    /// Whether the committed weights are in force.
+    pub fn settled(&self) -> bool {
+        self.status().state.traffic.settled_at.is_some()
+    }
+
+    /// One look: ask, decide, commit, apply. The rules that must always hold are checked on the way.
+    pub fn look(&mut self) -> Plan {
+        let plan = self.decide();
+        self.commit(&plan);
+        self.apply(&plan, usize::MAX);
+        plan
+    }
+
+    /// Asks and decides, and does nothing of it.
+    pub fn decide(&mut self) -> Plan {
+        self.kubelet();
+        let asks = queries(&self.object, &self.observed, &self.settings, self.now);
+        self.observed.answers = asks.queries.iter().map(|query| self.answer(query)).collect();
+        self.observed.gateways = asks.probes.iter().map(|probe| self.gateway(probe)).collect();
+        let plan = step(&self.object, &self.observed, &self.settings, self.now);
+        self.observed.answers.clear();
+        self.observed.gateways.clear();
+        plan
+    }
+
+    /// Stores the status of a plan.
+    pub fn commit(&mut self, plan: &Plan) {
+        let Some(status) = &plan.status else { return };
+        rules::committed(&self.status(), status);
+        if let Some(entry) = &plan.decision {
+            self.decisions.push((entry.from, entry.to, entry.reason));
+        }
+        self.object.status = Some((**status).clone());
+        self.touch();
+    }
+
+    /// Looks until a condition holds; time goes on only when nothing else happens.
+    ///
+    /// # Panics
+    /// After an hour of that time, or 4,000 looks: the release would never get there.
+    #[must_use]
+    pub fn until(mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Self {
+        let end = self.now + SignedDuration::from_hours(26);
+        for _ in 0..8_000 {
+            if holds(&self) {
+                return self;
+            }
+            let plan = self.look();
+            if plan.status.is_none() && plan.writes.is_empty() {
+                self.now = plan.next_look.max(self.now + SignedDuration::from_millis(1));
+            } else {
+                self.now += SignedDuration::from_millis(5);
+            }
+            assert!(self.now < end, "never: {what}; {}", self.story());
+        }
+        panic!("never, for all its looks: {what}; {}", self.story());
+    }
+
+    /// Looks for so many seconds.
+    #[must_use]
+    pub fn during(self, seconds: i64) -> Self {
+        let end = self.now + SignedDuration::from_secs(seconds);
+        self.until("time goes on", move |w| w.now >= end)
+    }
+
+    /// What happened so far, for a failing test.
+    pub fn story(&self) -> String {
+        let status = self.status();
+        format!(
+            "phase {:?}, message {:?}, decisions {:?}, traffic {:?}, last writes {:?}",
+            status.phase,
+            status.message,
+            self.decisions,
+            status.state.traffic,
+            self.writes.iter().rev().take(6).collect::<Vec<_>>()
+        )
+    }
+
+    /// Another revision of the stored release.
+    fn touch(&mut self) {
+        self.revision += 1;
+        self.object.metadata.resource_version = Some(self.revision.to_string());
+    }
+}
+
+/// Settings of the small world: one set of gateways that can be asked, Envoy's own counters.
+pub fn settings() -> Settings {
+    Settings {
+        gateways: vec![GatewaySet {
+            name: "public".into(),
+            gateways: vec!["istio-system/public".into()],
+            namespace: "istio-system".into(),
+            selector: BTreeMap::from([("istio".to_owned(), "ingressgateway".to_owned())]),
+            hosts: vec!["*".into()],
+            service: "gateway".into(),
+            probe_port: Some("http".into()),
+            replicas: 1,
+            envoy_filters: true,
+        }],
+        prometheus: crate::settings::Prometheus {
+            sources: vec![Source {
+                name: "default".into(),
+                url: "http://prometheus.example.com:9090".into(),
+                entrance: Entrance::Envoy,
+                lag_seconds: 2,
+            }],
+        },
+        ..Settings::default()
+    }
+}

@@ -1,0 +1,137 @@
+//! An API server's preconditions, a kubelet that starts what it is told, gateways that follow at once.
+
+use serde_json::{Value, json};
+
+use super::{World, rules};
+use crate::api;
+use crate::observed::{Container, GatewayAnswer, Live, Pod};
+use crate::plan::{Key, Kind, Plan, Probe, Write};
+use crate::traffic;
+
+impl World {
+    /// Applies the first `count` writes of a plan: all of them, or as many as a crash lets through.
+    pub fn apply(&mut self, plan: &Plan, count: usize) {
+        for write in plan.writes.iter().take(count) {
+            rules::write(self, write);
+            self.accept(write);
+        }
+    }
+
+    fn accept(&mut self, write: &Write) {
+        self.revision += 1;
+        match write {
+            Write::Finalizer { present } => {
+                let all = self.object.metadata.finalizers.get_or_insert_default();
+                all.retain(|f| f != api::FINALIZER);
+                if *present {
+                    all.push(api::FINALIZER.to_owned());
+                }
+                self.writes.push(format!("finalizer {present}"));
+                self.touch();
+            }
+            Write::Create { key, body } => {
+                assert!(!self.observed.children.contains_key(key), "created twice: {key}");
+                self.store(key, body, &format!("uid-{}", self.revision), 1);
+                self.writes.push(format!("create {key}"));
+            }
+            Write::Apply { key, body, uid, resource_version } => {
+                let live = self.observed.children.get(key).expect("applied to what is there").clone();
+                assert_eq!((&live.uid, &live.resource_version), (uid, resource_version), "a stale write to {key}");
+                let generation = live.body["metadata"]["generation"].as_i64().unwrap_or(1) + 1;
+                self.store(key, body, uid, generation);
+                self.writes.push(format!("apply {key}"));
+            }
+            Write::Delete { key, uid, resource_version } => {
+                let live = self.observed.children.remove(key).expect("deleted what is there");
+                assert_eq!((&live.uid, &live.resource_version), (uid, resource_version), "a stale delete of {key}");
+                self.writes.push(format!("delete {key}"));
+            }
+        }
+        if let Some(second) = self.second_weight()
+            && self.weights.last() != Some(&second)
+        {
+            self.weights.push(second);
+        }
+    }
+
+    /// Weight of the entry that is not the stable version's.
+    fn second_weight(&self) -> Option<i32> {
+        let live = self.observed.children.values().find(|l| traffic::read_back(&l.body).is_some())?;
+        let read = traffic::read_back(&live.body)?;
+        let stable = self.status().versions.iter().find(|v| v.track == api::status::Track::Stable)?.hash.clone();
+        Some(read.iter().filter(|(hash, _)| hash.as_str() != stable).map(|(_, w)| w).sum())
+    }
+
+    fn store(&mut self, key: &Key, body: &Value, uid: &str, generation: i64) {
+        let mut body = body.clone();
+        let status = self.observed.children.get(key).map(|live| live.body["status"].clone());
+        body["metadata"]["uid"] = json!(uid);
+        body["metadata"]["generation"] = json!(generation);
+        if let Some(status) = status {
+            body["status"] = status;
+        }
+        let meta = &body["metadata"];
+        let owner = meta["ownerReferences"][0]["uid"].as_str().or(meta["labels"][api::LABEL_UID].as_str());
+        let live = Live {
+            uid: uid.to_owned(),
+            resource_version: self.revision.to_string(),
+            owner: owner.map(str::to_owned),
+            seq: meta["annotations"][api::ANNOTATION_SEQ].as_str().and_then(|s| s.parse().ok()),
+            deleting: false,
+            body: body.clone(),
+        };
+        self.observed.children.insert(key.clone(), live);
+    }
+
+    /// Someone else's change of a child.
+    pub fn tamper(&mut self, kind: Kind, name: &str, change: impl FnOnce(&mut Value)) {
+        self.revision += 1;
+        let revision = self.revision.to_string();
+        let (_, live) = self
+            .observed
+            .children
+            .iter_mut()
+            .find(|(key, _)| key.kind == kind && key.name == name)
+            .expect("there is such a child");
+        change(&mut live.body);
+        live.resource_version = revision;
+    }
+
+    /// Pods, endpoints and Deployments' statuses as the replicas ask; none ready of a sick version.
+    pub(super) fn kubelet(&mut self) {
+        self.observed.pods.clear();
+        self.observed.endpoints.clear();
+        let deployments: Vec<Key> =
+            self.observed.children.keys().filter(|key| key.kind == Kind::Deployment).cloned().collect();
+        for key in deployments {
+            let Some(live) = self.observed.children.get_mut(&key) else { continue };
+            let replicas = live.body["spec"]["replicas"].as_i64().unwrap_or(1);
+            let labels = live.body["spec"]["template"]["metadata"]["labels"].clone();
+            let hash = labels[api::LABEL_VERSION].as_str().unwrap_or_default().to_owned();
+            let image = live.body["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
+            let ready = !self.sick.iter().any(|version| image.ends_with(&format!(":{version}")));
+            let available = if ready { replicas } else { 0 };
+            let generation = live.body["metadata"]["generation"].clone();
+            live.body["status"] = json!({"observedGeneration": generation, "availableReplicas": available});
+            for n in 0..replicas {
+                self.observed.pods.push(Pod {
+                    name: format!("{}-{n}", key.name),
+                    uid: format!("{}-{n}", key.name),
+                    hash: hash.clone(),
+                    ready,
+                    containers: vec![Container { name: "model".into(), ..Container::default() }],
+                    ..Pod::default()
+                });
+            }
+            let service = self.observed.children.keys().any(|k| k.kind == Kind::Service && k.name == key.name);
+            if service {
+                self.observed.endpoints.insert(key.name.clone(), i32::try_from(available).unwrap_or(0));
+            }
+        }
+    }
+
+    pub(super) fn gateway(&self, probe: &Probe) -> GatewayAnswer {
+        let seq = self.observed.children.values().find_map(|live| traffic::seq_read(&live.body));
+        GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq }
+    }
+}
