@@ -1,1 +1,23 @@
-//! The operator.
+//! The operator's shell: it watches, asks, commits and applies, and decides nothing. Every decision is
+//! [`model_release_core`]'s.
+//!
+//! A reconcile observes (`watch`, `cluster`, `prometheus`, `gateway`), lets the core decide (`reconcile` alone calls
+//! it), commits the status, and only then applies the writes.
+
+pub mod admin;
+pub mod args;
+pub mod clock;
+pub mod cluster;
+pub mod controller;
+pub mod gateway;
+pub mod lease;
+pub mod memory;
+pub mod metrics;
+pub mod observe;
+pub mod prometheus;
+pub mod queue;
+pub mod reconcile;
+pub mod run;
+pub mod settings;
+pub mod telemetry;
+pub mod watch;

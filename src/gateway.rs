@@ -1,0 +1,81 @@
+//! Asks gateway pods which decision their routes follow: one small request to each ready pod, over its own connection.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures::future::join_all;
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper::header::HOST;
+use hyper::{Method, Request};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use model_release_core::observed::GatewayAnswer;
+use model_release_core::plan::Probe;
+use tracing::debug;
+
+use crate::observe::{Target, gateway_pods};
+use crate::watch::Caches;
+
+/// Limit of a question.
+const LIMIT: Duration = Duration::from_secs(1);
+/// Header by which a gateway knows that it is asked.
+const HEADER_PROBE: &str = "x-modelrelease-probe";
+/// Header of its answer: the number of the decision.
+const HEADER_SEQ: &str = "x-modelrelease-seq";
+
+/// Asks gateways. Clones share it.
+#[derive(Clone)]
+pub struct Gateways {
+    client: Client<HttpConnector, Empty<Bytes>>,
+}
+
+impl fmt::Debug for Gateways {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gateways")
+    }
+}
+
+impl Default for Gateways {
+    fn default() -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(LIMIT));
+        connector.set_nodelay(true);
+        // No connection is kept: one that a gateway is about to drain may still follow its old configuration.
+        Self { client: Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector) }
+    }
+}
+
+impl Gateways {
+    /// Asks every ready pod of each set, all at once. A set without ready pods gives no answer at all.
+    pub async fn ask(&self, caches: &Caches, probes: Vec<Probe>) -> Vec<GatewayAnswer> {
+        let asked = probes.iter().flat_map(|probe| {
+            let pods = gateway_pods(caches, &probe.namespace, &probe.service, &probe.port);
+            pods.into_iter().map(move |target| self.ask_one(probe, target))
+        });
+        join_all(asked).await
+    }
+
+    async fn ask_one(&self, probe: &Probe, target: Target) -> GatewayAnswer {
+        let seq = tokio::time::timeout(LIMIT, self.seq(probe, &target)).await.ok().flatten();
+        debug!(set = %probe.set, pod = %target.pod, seq, "asked a gateway");
+        GatewayAnswer { set: probe.set.clone(), pod: target.pod, seq }
+    }
+
+    /// The number in the answer; none for any other answer.
+    async fn seq(&self, probe: &Probe, target: &Target) -> Option<i64> {
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(format!("http://{}{}", target.address, probe.path))
+            .header(HOST, &probe.host)
+            .header(HEADER_PROBE, &probe.token)
+            .body(Empty::new())
+            .ok()?;
+        let answer = self.client.request(request).await.ok()?;
+        answer.headers().get(HEADER_SEQ)?.to_str().ok()?.trim().parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

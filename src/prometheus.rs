@@ -1,0 +1,301 @@
+//! The only place that talks to Prometheus: one instant query at a time, bounded in time, size and number.
+//!
+//! It tells what came back, or why nothing did, and judges neither.
+
+mod breaker;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared, join_all};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, CONTENT_TYPE};
+use hyper::{Method, Request, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, ResponseFuture};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use jiff::Timestamp;
+use model_release_core::observed::{Answer, Unanswered};
+use model_release_core::plan::Query;
+use model_release_core::settings::Source;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use self::breaker::{Breaker, News};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+
+/// Limit of a question, from connecting to the answer's last byte. Prometheus is told a second less.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Limit of connecting.
+const CONNECT: Duration = Duration::from_secs(2);
+/// Largest answer.
+const LARGEST: usize = 1 << 20;
+/// Questions to one source at once.
+const AT_ONCE: usize = 4;
+
+type Outcome = Result<(u16, Vec<u8>), Unanswered>;
+type Running = Shared<BoxFuture<'static, Outcome>>;
+
+/// Asks the administrator's Prometheus servers. Clones share connections, limits and breakers.
+#[derive(Clone)]
+pub struct Prometheus(Arc<Inner>);
+
+struct Inner {
+    client: Wire,
+    sources: HashMap<String, Arc<Server>>,
+    running: Mutex<HashMap<(String, String, Timestamp), Running>>,
+    clock: Clock,
+}
+
+struct Server {
+    name: String,
+    query: Uri,
+    slots: Semaphore,
+    breaker: Mutex<Breaker>,
+    metrics: Metrics,
+    clock: Clock,
+}
+
+impl fmt::Debug for Prometheus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prometheus")
+    }
+}
+
+/// Why Prometheus cannot be asked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum PrometheusError {
+    /// A source wants TLS, and there are no certificates to check it against.
+    #[error(
+        "Prometheus source {source_name:?} has an https address, and no CA certificates were found; mount them and name them in SSL_CERT_FILE"
+    )]
+    NoCertificates {
+        /// Name of the source.
+        source_name: String,
+        /// What was tried.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// A source's address is none.
+    #[error("Prometheus source {source_name:?}: its address {problem}")]
+    Address {
+        /// Name of the source.
+        source_name: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}
+
+/// The address that questions go to, from a source's base address.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub fn endpoint(url: &str) -> Result<Uri, String> {
+    let hint = "write it as http://host:port or https://host:port, with the path prefix if it has one";
+    let base: Uri = url.parse().map_err(|_| format!("{url:?} is no address; {hint}"))?;
+    let known = matches!(base.scheme_str(), Some("http" | "https"));
+    if !known || base.authority().is_none() || base.query().is_some() {
+        return Err(format!("{url:?} is no address of a Prometheus; {hint}"));
+    }
+    if base.authority().is_some_and(|a| a.as_str().contains('@')) {
+        return Err("holds a user or password, which would end up in logs; take them out".to_owned());
+    }
+    format!("{}/api/v1/query", url.trim_end_matches('/'))
+        .parse()
+        .map_err(|_| format!("{url:?} is no address; {hint}"))
+}
+
+impl Prometheus {
+    /// Servers for these sources.
+    ///
+    /// # Errors
+    /// If an address is none, or an https address cannot be checked for lack of CA certificates.
+    pub fn new(sources: &[Source], metrics: &Metrics, clock: &Clock) -> Result<Self, PrometheusError> {
+        let servers = sources
+            .iter()
+            .map(|source| {
+                let query = endpoint(&source.url).map_err(|problem| PrometheusError::Address {
+                    source_name: source.name.clone(),
+                    problem,
+                })?;
+                metrics.prometheus_source(&source.name);
+                let server = Server {
+                    name: source.name.clone(),
+                    query,
+                    slots: Semaphore::new(AT_ONCE),
+                    breaker: Mutex::new(Breaker::default()),
+                    metrics: metrics.clone(),
+                    clock: clock.clone(),
+                };
+                Ok((source.name.clone(), Arc::new(server)))
+            })
+            .collect::<Result<HashMap<_, _>, _>>()?;
+        let client = Wire::new(sources)?;
+        Ok(Self(Arc::new(Inner {
+            client,
+            sources: servers,
+            running: Mutex::default(),
+            clock: clock.clone(),
+        })))
+    }
+
+    /// Asks, all at once, and waits for every answer.
+    pub async fn ask(&self, queries: Vec<Query>) -> Vec<Answer> {
+        join_all(queries.into_iter().map(|query| self.ask_one(query))).await
+    }
+
+    async fn ask_one(&self, query: Query) -> Answer {
+        let Query { id, source, promql, time } = query;
+        let asked_at = self.0.clock.now();
+        let outcome = match self.0.sources.get(&source) {
+            Some(server) => self.joined(server, promql, time).await,
+            // The core names only sources of the settings; another is as good as away.
+            None => Err(Unanswered::Unreachable),
+        };
+        Answer { id, asked_at, outcome }
+    }
+
+    /// Two releases that ask the same share the answer.
+    async fn joined(&self, server: &Arc<Server>, promql: String, time: Timestamp) -> Outcome {
+        let name = (server.name.clone(), promql.clone(), time);
+        let running = {
+            let mut all = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
+            all.retain(|_, running| running.peek().is_none() && running.strong_count() != Some(0));
+            all.entry(name)
+                .or_insert_with(|| {
+                    let (server, client) = (server.clone(), self.0.client.clone());
+                    async move { server.ask(&client, &promql, time).await }.boxed().shared()
+                })
+                .clone()
+        };
+        running.await
+    }
+}
+
+impl Server {
+    async fn ask(&self, client: &Wire, promql: &str, time: Timestamp) -> Outcome {
+        let asked = Instant::now();
+        if !self.breaker(|breaker| breaker.allows(asked)) {
+            self.metrics.prometheus_query(&self.name, "open");
+            return Err(Unanswered::Unreachable);
+        }
+        let work = async {
+            // The semaphore is never closed.
+            let _slot = self.slots.acquire().await;
+            send(client, &self.query, promql, time).await
+        };
+        let outcome = tokio::time::timeout(LIMIT, work).await.unwrap_or(Err(Unanswered::TimedOut));
+        let word = match &outcome {
+            Ok((200..=299, _)) => "ok",
+            Ok(_) => "refused",
+            Err(Unanswered::Unreachable) => "unreachable",
+            Err(Unanswered::TimedOut) => "timeout",
+            Err(Unanswered::TooLarge) => "too_large",
+            Err(Unanswered::Broken) => "broken",
+        };
+        self.metrics.prometheus_query(&self.name, word);
+        self.metrics.prometheus_took(&self.name, asked.elapsed());
+        if word == "ok" {
+            self.metrics.prometheus_success(&self.name, self.clock.now());
+        }
+        let healthy = matches!(&outcome, Ok((code, _)) if *code < 500);
+        match self.breaker(|breaker| breaker.note(healthy, Instant::now())) {
+            Some(News::Opened) => warn!(
+                source = %self.name, outcome = word,
+                remedy = "check the source's address in the settings, and that it runs",
+                "Prometheus does not answer; it is tried each ten seconds",
+            ),
+            Some(News::Closed) => info!(source = %self.name, "Prometheus answers again"),
+            None => debug!(source = %self.name, outcome = word, "asked"),
+        }
+        outcome
+    }
+
+    fn breaker<T>(&self, act: impl FnOnce(&mut Breaker) -> T) -> T {
+        act(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn send(client: &Wire, query: &Uri, promql: &str, time: Timestamp) -> Outcome {
+    let form = format!("query={}&time={}&timeout=4s", encoded(promql), seconds(time));
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(query.clone())
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(ACCEPT, "application/json")
+        .body(Full::new(Bytes::from(form)))
+        .map_err(|_| Unanswered::Broken)?;
+    let answer = client
+        .request(request)
+        .await
+        .map_err(|error| if error.is_connect() { Unanswered::Unreachable } else { Unanswered::Broken })?;
+    let code = answer.status().as_u16();
+    match Limited::new(answer.into_body(), LARGEST).collect().await {
+        Ok(body) => Ok((code, body.to_bytes().to_vec())),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Unanswered::TooLarge),
+        Err(_) => Err(Unanswered::Broken),
+    }
+}
+
+/// Unix seconds with milliseconds.
+fn seconds(time: Timestamp) -> String {
+    let milliseconds = time.as_millisecond();
+    format!("{}.{:03}", milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000))
+}
+
+/// A value of a form.
+fn encoded(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// Connections: with TLS only where a source asks for it, so that an image without certificates will do elsewhere.
+#[derive(Clone)]
+enum Wire {
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+impl Wire {
+    fn new(sources: &[Source]) -> Result<Self, PrometheusError> {
+        let mut http = HttpConnector::new();
+        http.set_connect_timeout(Some(CONNECT));
+        http.set_nodelay(true);
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(60));
+        let Some(secured) = sources.iter().find(|source| source.url.starts_with("https:")) else {
+            return Ok(Self::Plain(builder.build(http)));
+        };
+        http.enforce_http(false);
+        let roots = HttpsConnectorBuilder::new().with_native_roots();
+        let roots = roots
+            .map_err(|cause| PrometheusError::NoCertificates { source_name: secured.name.clone(), cause })?;
+        Ok(Self::Tls(builder.build(roots.https_or_http().enable_http1().wrap_connector(http))))
+    }
+
+    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+        match self {
+            Self::Plain(client) => client.request(request),
+            Self::Tls(client) => client.request(request),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! One look at one release: observe, decide, commit, apply. The only caller of the core's `step`.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use model_release_core::api::conditions::{self, Is, Type};
+use model_release_core::api::reasons::Reason;
+use model_release_core::api::spec::ModelRelease;
+use model_release_core::api::status::{HistoryEntry, Phase};
+use model_release_core::observed::Observed;
+use model_release_core::plan::{Asks, Plan};
+use model_release_core::settings::Settings;
+use model_release_core::{queries, step};
+use serde_json::{Value, json};
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+use crate::cluster::{ApiError, ApplyError, Cluster, Read};
+use crate::gateway::Gateways;
+use crate::memory::{Memory, at_least};
+use crate::metrics::Metrics;
+use crate::observe::observe;
+use crate::prometheus::Prometheus;
+use crate::watch::{Caches, ReleaseKey};
+
+/// How long the cache may take to show our own last write of the release.
+const BARRIER: Duration = Duration::from_secs(2);
+
+/// Everything that a look touches. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    /// The administrator's settings.
+    pub settings: Arc<Settings>,
+    /// What the watches have seen.
+    pub caches: Caches,
+    /// What is remembered between looks.
+    pub memory: Memory,
+    /// Kubernetes.
+    pub cluster: Cluster,
+    /// Prometheus.
+    pub prometheus: Prometheus,
+    /// Gateways.
+    pub gateways: Gateways,
+    /// The time.
+    pub clock: Clock,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// How a look ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// Look again then.
+    At(Timestamp),
+    /// There is no such release.
+    Gone,
+}
+
+/// Why a look came to no end.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A read or the commit.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// A write that a commit ordered.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The core panicked: a fault of ours.
+    #[error("deciding on the release panicked; nothing was written for it")]
+    Panicked,
+}
+
+impl Failure {
+    /// The call that failed, if it was one.
+    pub fn api(&self) -> Option<&ApiError> {
+        match self {
+            Self::Api(error) => Some(error),
+            Self::Apply(error) => Some(&error.cause),
+            Self::Panicked => None,
+        }
+    }
+}
+
+/// Looks at a release.
+///
+/// # Errors
+/// [`Failure`]; whatever was done stays done, and the next look computes the rest.
+pub async fn reconcile(key: &ReleaseKey, ports: &Ports) -> Result<Looked, Failure> {
+    let Some((read, observed)) = world(key, ports).await? else {
+        ports.memory.forget(key);
+        return Ok(Looked::Gone);
+    };
+    let release: ModelRelease = match serde_json::from_value(read.value()) {
+        Ok(release) => release,
+        Err(cause) => return undecodable(&read, ports, &cause).await,
+    };
+    let Some(plan) = decide(&release, &observed, ports) else {
+        stall(&read, ports, Reason::InternalError, INTERNAL).await?;
+        return Err(Failure::Panicked);
+    };
+    let (next_look, decision) = (plan.next_look, plan.decision.clone());
+    let committed = ports.cluster.commit(&read, plan).await?;
+    if let Some(decision) = decision.filter(|_| committed.written) {
+        tell(key, ports, &decision);
+    }
+    ports.cluster.apply(committed).await?;
+    Ok(Looked::At(next_look))
+}
+
+/// Everything that a decision rests on, the release read last. None if there is none.
+async fn world(key: &ReleaseKey, ports: &Ports) -> Result<Option<(Read, Observed)>, ApiError> {
+    let cached = up_to_date(key, ports).await;
+    let uid = cached.as_ref().and_then(|release| release.metadata.uid.clone()).unwrap_or_default();
+    ports.memory.meet(key, &uid);
+    let mut observed = observe(key, &uid, &ports.caches, &ports.memory, &ports.cluster).await?;
+    if let Some(cached) = &cached {
+        let now = ports.clock.now();
+        let asks = guarded(|| queries(cached, &observed, &ports.settings, now)).unwrap_or_default();
+        if !asks.queries.is_empty() || !asks.probes.is_empty() {
+            tokio::select! {
+                () = ask(asks, ports, &mut observed) => {}
+                // A human's word is not kept waiting by a slow server: answers that are not there yet are asked for
+                // again at the next look.
+                () = changed(key, cached, ports) => {}
+            }
+        }
+    }
+    let read = ports.cluster.read(key).await?;
+    // A release of the same name but another UID is not what was observed.
+    match read {
+        Some(read) if read.uid() == uid => Ok(Some((read, observed))),
+        Some(read) => {
+            let uid = read.uid();
+            ports.memory.meet(key, &uid);
+            let observed = observe(key, &uid, &ports.caches, &ports.memory, &ports.cluster).await?;
+            Ok(Some((read, observed)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The release from the cache, once that shows our own last write of it.
+async fn up_to_date(key: &ReleaseKey, ports: &Ports) -> Option<ModelRelease> {
+    if let Some(wrote) = ports.memory.version(key) {
+        let seen = |caches: &Caches| {
+            caches.release(key).is_none_or(|release| at_least(&release.resource_version, &wrote))
+        };
+        ports.caches.wait_until(BARRIER, seen).await;
+    }
+    ports.caches.release(key)?.decoded.clone().ok()
+}
+
+async fn ask(asks: Asks, ports: &Ports, observed: &mut Observed) {
+    let Asks { queries, probes } = asks;
+    let (answers, gateways) =
+        tokio::join!(ports.prometheus.ask(queries), ports.gateways.ask(&ports.caches, probes));
+    observed.answers = answers;
+    observed.gateways = gateways;
+}
+
+/// Waits until the user has changed the release, or deleted it.
+async fn changed(key: &ReleaseKey, before: &ModelRelease, ports: &Ports) {
+    let differs = |caches: &Caches| {
+        caches.release(key).is_none_or(|now| {
+            now.decoded.as_ref().is_ok_and(|now| {
+                let (now, before) = (&now.metadata, &before.metadata);
+                now.generation != before.generation
+                    || now.annotations != before.annotations
+                    || now.deletion_timestamp != before.deletion_timestamp
+            })
+        })
+    };
+    while !ports.caches.wait_until(Duration::from_secs(60), differs).await {}
+}
+
+/// Lets the core decide. None if it panicked.
+fn decide(release: &ModelRelease, observed: &Observed, ports: &Ports) -> Option<Plan> {
+    let now = ports.clock.now();
+    guarded(|| step(release, observed, &ports.settings, now))
+}
+
+/// The core holds no state, so nothing of it is half done after a panic.
+fn guarded<T>(act: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(AssertUnwindSafe(act)).ok()
+}
+
+const INTERNAL: &str = "the operator failed while deciding on this release; nothing is changed meanwhile. Report it with the operator's log";
+
+fn tell(key: &ReleaseKey, ports: &Ports, decision: &HistoryEntry) {
+    ports.metrics.decided(key, decision.verdict);
+    info!(
+        release = %key, seq = decision.seq, decision = decision.verdict.as_str(), reason = %decision.reason,
+        phase_from = decision.from.as_str(), phase_to = decision.to.as_str(), version = %decision.version,
+        hash = %decision.hash, from = decision.from_percent, to = decision.to_percent,
+        message = %decision.message, "decision committed",
+    );
+}
+
+/// A release that this operator cannot read is told so, and nothing else is done with it.
+async fn undecodable(read: &Read, ports: &Ports, cause: &serde_json::Error) -> Result<Looked, Failure> {
+    let message = format!(
+        "this operator cannot read the object, and leaves everything as it is: {}",
+        crate::cluster::plain(&cause.to_string())
+    );
+    stall(read, ports, Reason::Undecodable, &message).await?;
+    let hour = jiff::SignedDuration::from_hours(1);
+    Ok(Looked::At(ports.clock.now().checked_add(hour).unwrap_or(Timestamp::MAX)))
+}
+
+/// Sets `Stalled` and `Ready` on the status as it is stored, and nothing else; not twice.
+async fn stall(read: &Read, ports: &Ports, reason: Reason, message: &str) -> Result<(), Failure> {
+    let mut status = read.status().cloned().unwrap_or_else(|| json!({}));
+    let known: Vec<Condition> =
+        status.get("conditions").cloned().and_then(|c| serde_json::from_value(c).ok()).unwrap_or_default();
+    let mut wanted = known.clone();
+    let generation = read.value().pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
+    let now = ports.clock.now();
+    for (kind, is) in [(Type::Ready, Is::False), (Type::Reconciling, Is::False), (Type::Stalled, Is::True)] {
+        conditions::set(&mut wanted, kind, (is, reason, message.to_owned()), generation, now);
+    }
+    if wanted == known {
+        return Ok(());
+    }
+    let Ok(value) = serde_json::to_value(wanted) else { return Ok(()) };
+    if let Value::Object(fields) = &mut status {
+        fields.insert("conditions".into(), value);
+    }
+    match ports.cluster.write_status(read, status).await {
+        Ok(_) => Ok(()),
+        // What cannot be read may not be writable either. That must not keep anybody else waiting.
+        Err(ApiError::Refused { what, code, message, .. }) => {
+            warn!(what, code, message, "a stalled release could not be told so");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a rollback of this release is unfinished, as far as the cache knows.
+pub fn rolling_back(key: &ReleaseKey, caches: &Caches) -> bool {
+    let cached = caches.release(key);
+    let status = cached.as_ref().and_then(|release| release.decoded.as_ref().ok()?.status.as_ref());
+    status.is_some_and(|status| status.phase == Some(Phase::RollingBack))
+}
+
+/// Logs what a look failed with, once in a while.
+pub fn complain(key: &ReleaseKey, failure: &Failure) {
+    match failure {
+        Failure::Panicked => error!(release = %key, reason = %Reason::InternalError, "deciding panicked"),
+        Failure::Api(cause) => warn!(release = %key, error = %cause, cause = chain(cause), "a look failed"),
+        Failure::Apply(ApplyError { cause, .. }) => {
+            warn!(release = %key, error = %cause, cause = chain(cause), "a decision could not be followed to its end; it is tried again");
+        }
+    }
+}
+
+fn chain(error: &ApiError) -> String {
+    let mut words = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        words.push(crate::cluster::plain(&inner.to_string()));
+        cause = inner.source();
+    }
+    words.join(": ")
+}

@@ -1,0 +1,199 @@
+//! Reads the administrator's settings from their file, and says what is wrong with them.
+
+use std::path::{Path, PathBuf};
+
+use model_release_core::settings::Settings;
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("could not read the settings file {file}; check --settings and the file's rights")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// It is no YAML, or holds a field that is unknown or of the wrong kind.
+    #[error(
+        "the settings file {file} is not valid: {problem}; correct it there, the fields are in docs/settings.md"
+    )]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, with its place.
+        problem: String,
+    },
+    /// A value that cannot be meant.
+    #[error("the settings file {file} is not valid: {field}: {problem}")]
+    Value {
+        /// The file.
+        file: PathBuf,
+        /// The field.
+        field: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}
+
+/// Reads settings; without a file, the built-in ones.
+///
+/// # Errors
+/// [`SettingsError`], naming the file, the field and what to do.
+pub fn load(file: Option<&Path>) -> Result<Settings, SettingsError> {
+    let Some(file) = file else { return Ok(Settings::default()) };
+    let text = std::fs::read_to_string(file)
+        .map_err(|cause| SettingsError::Unreadable { file: file.to_owned(), cause })?;
+    parse(file, &text)
+}
+
+fn parse(file: &Path, text: &str) -> Result<Settings, SettingsError> {
+    if text.trim().is_empty() {
+        return Ok(Settings::default());
+    }
+    let settings: Settings = serde_saphyr::from_str(text).map_err(|error| SettingsError::Invalid {
+        file: file.to_owned(),
+        problem: first_line(&error.to_string()),
+    })?;
+    match problem(&settings) {
+        Some((field, problem)) => Err(SettingsError::Value { file: file.to_owned(), field, problem }),
+        None => Ok(settings),
+    }
+}
+
+/// The parser adds a picture of the place below its sentence.
+fn first_line(text: &str) -> String {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it cannot be read").to_owned()
+}
+
+/// The first value that cannot be meant.
+fn problem(settings: &Settings) -> Option<(String, String)> {
+    for (at, source) in settings.prometheus.sources.iter().enumerate() {
+        let field = |name: &str| format!("prometheus.sources[{at}].{name}");
+        if source.name.is_empty() {
+            return Some((
+                field("name"),
+                "is empty; releases name the source by it, and use `default` otherwise".into(),
+            ));
+        }
+        if settings.prometheus.sources.iter().take(at).any(|other| other.name == source.name) {
+            return Some((
+                field("name"),
+                format!("{:?} is there twice; give each source its own name", source.name),
+            ));
+        }
+        if let Err(problem) = crate::prometheus::endpoint(&source.url) {
+            return Some((field("url"), problem));
+        }
+        if !(0..=3600).contains(&source.lag_seconds) {
+            return Some((field("lagSeconds"), "must lie in 0..3600".into()));
+        }
+    }
+    for (at, set) in settings.gateways.iter().enumerate() {
+        let field = |name: &str| format!("gateways[{at}].{name}");
+        if set.name.is_empty() || set.name.contains('.') {
+            return Some((
+                field("name"),
+                format!("{:?} must be a name without dots; it becomes part of object names", set.name),
+            ));
+        }
+        if settings.gateways.iter().take(at).any(|other| other.name == set.name) {
+            return Some((
+                field("name"),
+                format!("{:?} is there twice; give each set its own name", set.name),
+            ));
+        }
+        if set.namespace.is_empty() {
+            return Some((field("namespace"), "is missing; give the namespace of the gateway's pods".into()));
+        }
+        if let Some(gateway) =
+            set.gateways.iter().find(|g| g.split('/').filter(|part| !part.is_empty()).count() != 2)
+        {
+            return Some((field("gateways"), format!("{gateway:?} must be written as namespace/name")));
+        }
+        if set.envoy_filters && set.selector.is_empty() {
+            return Some((
+                field("selector"),
+                "is empty, so the rate limit's EnvoyFilter would catch every pod; give the labels of the gateway's pods"
+                    .into(),
+            ));
+        }
+        if set.probe_port.is_some() && set.service.is_empty() {
+            return Some((
+                field("service"),
+                "is missing; probePort needs the Service whose pods are asked".into(),
+            ));
+        }
+    }
+    let waits = [
+        ("propagationWaitSeconds", settings.propagation_wait_seconds),
+        ("detectSeconds", settings.detect_seconds),
+    ];
+    waits
+        .into_iter()
+        .find(|(_, seconds)| !(0..=600).contains(seconds))
+        .map(|(field, seconds)| (field.to_owned(), format!("{seconds} must lie in 0..600 (seconds)")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        parse(Path::new("settings.yaml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let settings = read(
+            "gateways:\n- name: public\n  gateways: [infra/public]\n  namespace: infra\n  selector: {istio: ingress}\n  \
+             hosts: ['*.example.com']\n  service: gateway\n  probePort: http\n  replicas: 2\n  envoyFilters: true\n\
+             prometheus:\n  sources:\n  - name: default\n    url: http://prometheus.monitoring:9090\n    entrance: envoy\n    lagSeconds: 2\n",
+        )
+        .unwrap();
+        assert_eq!(settings.gateways[0].probe_port.as_deref(), Some("http"));
+        assert_eq!(settings.prometheus.sources[0].lag_seconds, 2);
+        assert_eq!(read(" \n").unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn every_fault_names_the_file_the_field_and_the_way_out() {
+        for (text, wants) in [
+            ("gatways: []", &["settings.yaml", "gatways"][..]),
+            (
+                "prometheus: {sources: [{name: default, url: 'prometheus:9090'}]}",
+                &["prometheus.sources[0].url", "http://"],
+            ),
+            ("prometheus: {sources: [{name: '', url: 'http://a'}]}", &["prometheus.sources[0].name"]),
+            (
+                "prometheus: {sources: [{name: a, url: 'http://a'}, {name: a, url: 'http://a'}]}",
+                &["prometheus.sources[1].name", "twice"],
+            ),
+            ("gateways: [{name: a.b, namespace: n}]", &["gateways[0].name", "dots"]),
+            (
+                "gateways: [{name: a, namespace: n, gateways: [public]}]",
+                &["gateways[0].gateways", "namespace/name"],
+            ),
+            ("gateways: [{name: a, namespace: n, envoyFilters: true}]", &["gateways[0].selector"]),
+            ("gateways: [{name: a, namespace: n, probePort: http}]", &["gateways[0].service"]),
+            ("detectSeconds: -1", &["detectSeconds", "0..600"]),
+            ("detectSeconds: soon", &["settings.yaml"]),
+            ("a: [", &["settings.yaml"]),
+        ] {
+            let error = read(text).expect_err(text);
+            for want in wants {
+                assert!(error.contains(want), "{text}: {error}");
+            }
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = load(Some(Path::new("no-such-settings.yaml"))).unwrap_err().to_string();
+        assert!(error.contains("no-such-settings.yaml") && error.contains("--settings"), "{error}");
+        assert_eq!(load(None).unwrap(), Settings::default());
+    }
+}
