@@ -4,6 +4,8 @@
 mod dashboard;
 #[path = "generated/definition.rs"]
 mod definition;
+#[path = "generated/documented.rs"]
+mod documented;
 #[path = "generated/panels.rs"]
 mod panels;
 #[path = "generated/rights.rs"]
