@@ -1,18 +1,20 @@
 //! From totals to a finding: what the counts of two versions prove, at whatever look.
 //!
 //! The rule is a confidence sequence: an interval that covers the truth at *all* looks at once with probability
-//! 1 − α, so that looking often costs nothing. It is the normal mixture of Robbins (Statistical methods related to the
-//! law of the iterated logarithm, Ann. Math. Statist. 41, 1970, eq. 17 ff.) in the form that Johari, Koomen, Pekelis
-//! and Walsh use for rates (Always valid inference, Operations Research 70, 2022, §4): with an estimate δ of variance
-//! V, and τ the size of the effect that is looked for, fixed beforehand,
+//! 1 − α, so that looking often costs nothing. It is Robbins' normal mixture (Statistical methods related to the law of
+//! the iterated logarithm, Annals of Mathematical Statistics 41, 1970) in the form that Johari, Koomen, Pekelis and
+//! Walsh use for rates (Always valid inference, Operations Research 70, 2022): with an estimate δ of variance V, and τ
+//! the size of the effect that is looked for, fixed beforehand,
 //!
 //! ```text
 //! δ ± √( 2 V (V + τ²) / τ² · ln( √((V + τ²) / V) / α ) )
 //! ```
 //!
 //! covers it. V is estimated with one event more on either side, p̃ = (k + 1)/(n + 2), so that it is never 0, and for
-//! quality not below what it is at the bound. The sequence holds for many events; with few, and shares near 0 or 1, it
-//! is too sure of itself. Hence the least numbers below, which the simulations in this module's tests show to suffice.
+//! quality not below what it is at the bound: a hundred right answers of a hundred have next to no variance, and
+//! promoted a canary of 0.97 against 0.99 in 8 % of runs. The sequence is exact for normal events; that it holds for
+//! others, also for few and for shares near 0 and 1, the simulations in this module's tests show. Blocks are added up
+//! whatever the weight was: a share that drifts in both versions while the weight changes looks like a difference.
 //!
 //! The sequential test of likelihood ratios (lines, mixtures, dispersion) is to replace the inside of [`quality`] and
 //! [`guardrail`]. Callers only see a [`Finding`].
@@ -21,8 +23,6 @@
 const LEAST_ANSWERS: f64 = 20.0;
 /// Canary requests without which a guardrail never fails.
 const LEAST_REQUESTS: f64 = 10.0;
-/// Bad events of the canary without which a guardrail never fails: rarer ones are too skewed for the sequence.
-const LEAST_BAD: f64 = 5.0;
 /// Effect that guardrails look for. With a share of 0.02, as for quality, ten failures of ten would prove nothing yet.
 const GUARDRAIL_EFFECT: f64 = 0.1;
 /// Standard errors by which a canary's bad events may exceed its bound and still pass: single failures of a version
@@ -195,12 +195,12 @@ pub(super) fn quality(totals: Totals, bounds: QualityBounds) -> Finding {
 /// Judges a guardrail.
 ///
 /// It is beyond its bound if the canary's share is proven above `max`, or above `maxRatio` times stable's; for either
-/// it must have ten requests and five bad ones. It is within if it has `minRequests`, its share is at most `max`, and
+/// it must have ten requests. It is within if it has `minRequests`, its share is at most `max`, and
 /// not more than two standard errors above `maxRatio` times stable's. τ = 0.1.
 pub(super) fn guardrail(totals: Totals, bounds: GuardrailBounds) -> Finding {
     let Totals { stable, canary } = totals;
     let own = Interval::own(canary, None, GUARDRAIL_EFFECT, bounds.alpha);
-    let enough_to_fail = canary.events >= LEAST_REQUESTS && canary.hits >= LEAST_BAD;
+    let enough_to_fail = canary.events >= LEAST_REQUESTS;
     let absolute = enough_to_fail && bounds.max.zip(own).is_some_and(|(max, own)| own.lower > max);
     let ratio = bounds.max_ratio.and_then(|r| {
         let interval = Interval::times(canary, stable, r, GUARDRAIL_EFFECT, bounds.alpha)?;

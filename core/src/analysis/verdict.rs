@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Subject;
 use super::blocks::Grid;
-use super::check::{Check, QUALITY, Rule, next_end, totals};
+use super::check::{Check, Rule, next_end, totals};
 use super::evidence::{Count, Finding, Interval};
 use super::words;
 use crate::api::reasons::Reason;
@@ -151,7 +151,7 @@ impl<'a> Judged<'a> {
         let canary = share(totals.canary)?;
         let stable = share(totals.stable).unwrap_or_default();
         Some(Numbers {
-            metric: if self.is_quality() { QUALITY.to_owned() } else { self.check.name.to_owned() },
+            metric: self.check.name.to_owned(),
             stable: stable.value,
             canary: canary.value,
             stable_events: stable.events,

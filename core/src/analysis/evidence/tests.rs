@@ -111,7 +111,7 @@ fn equal_versions_are_hardly_ever_rolled_back_however_often_one_looks() {
         ((9, 1), (0.999, 0.999)),
         ((9, 1), (0.05, 0.05)),
     ] {
-        let setting = Setting { block, shares, blocks: 2000 };
+        let setting = Setting { block, shares, blocks: 1000 };
         // Judged on failure alone: a run goes on where a pass would have ended it.
         let (_, failed, _) = run(RUNS, setting, |t| Finding { within: false, ..quality(t, drop_of(0.02)) });
         assert!(failed <= 0.05, "{failed} of equal versions at {block:?}, {shares:?} are rolled back");
