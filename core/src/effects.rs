@@ -1,7 +1,8 @@
 //! What a move does to the status. Every change of role, weight, phase and quarantine is here and nowhere else.
 
 use crate::api::status::{
-    Candidate, Decision, HistoryEntry, ModelReleaseStatus, Phase, Quarantined, StepStatus, Track, VersionStatus,
+    Candidate, Decision, HistoryEntry, ModelReleaseStatus, Phase, Quarantined, StepStatus, Track,
+    VersionStatus,
 };
 use crate::moves::{Effect, Move};
 use crate::situation::{Fallback, Situation, later, role, role_mut};
@@ -211,7 +212,13 @@ fn take_over(status: &mut ModelReleaseStatus, s: &Situation, promoted: bool) {
 }
 
 /// A version leaves. If it is the live one, the fallback takes its role; started anew if it no longer runs.
-fn leave(status: &mut ModelReleaseStatus, s: &Situation, who: Track, rolled_back: bool, fallback: Option<&Fallback>) {
+fn leave(
+    status: &mut ModelReleaseStatus,
+    s: &Situation,
+    who: Track,
+    rolled_back: bool,
+    fallback: Option<&Fallback>,
+) {
     status.versions.retain(|v| v.track != Track::Failed);
     if let Some(version) = role_mut(status, who) {
         version.track = Track::Failed;
@@ -255,8 +262,5 @@ fn bar(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
 
 /// Whether a phase still owes the version on trial anything.
 pub fn on_the_way(phase: Phase) -> bool {
-    matches!(
-        phase,
-        Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing
-    )
+    matches!(phase, Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing)
 }

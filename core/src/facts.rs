@@ -25,7 +25,8 @@ pub fn note(s: &Situation) -> ModelReleaseStatus {
     empty_clocks(&mut status, s);
     candidate(&mut status, s);
     if let Some(read) = s.traffic_object().and_then(|live| traffic::read_back(&live.body)) {
-        status.traffic = read.iter().filter_map(|(hash, percent)| traffic_status(s, hash, *percent)).collect();
+        status.traffic =
+            read.iter().filter_map(|(hash, percent)| traffic_status(s, hash, *percent)).collect();
     } else {
         status.traffic.clear();
     }
@@ -91,7 +92,8 @@ fn candidate(status: &mut ModelReleaseStatus, s: &Situation) {
         && s.phase() == Phase::RollingBack
         && leaving.zero_since.is_none()
         && s.weight(&Hash::known(&leaving.hash)) == 0
-        && s.traffic_object().is_some()
+        // Weights that cannot be read are unknown, not zero.
+        && !s.weights_read().is_empty()
     {
         leaving.zero_since = s.status.state.traffic.settled_at;
     }
@@ -123,23 +125,21 @@ fn candidate(status: &mut ModelReleaseStatus, s: &Situation) {
     } else if let Some(since) = memory.unready_since.take() {
         // Rounded up: a version that flaps faster than the clock ticks must not gain time by it.
         let seconds = s.elapsed(since).as_millis().saturating_add(999).div_euclid(1000);
-        memory.unready_seconds = memory.unready_seconds.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
+        memory.unready_seconds =
+            memory.unready_seconds.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 }
 
 /// Who is judged now, against whom, and since when; nobody unless a version has weight that was seen in force.
-pub fn subject<'a>(
-    s: &Situation,
-    stable: Option<&'a Hash>,
-    canary: Option<&'a Hash>,
-) -> Option<Subject<'a>> {
+pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a Hash>) -> Option<Subject<'a>> {
     let memory = s.candidate();
     match s.phase() {
         Phase::Analyzing | Phase::Promoting => {
             let rung = s.status.step.as_ref()?;
             // A weight that is not in force yet brings no evidence: blocks that overlap the change are passed over.
             let in_force = rung.settled_at.unwrap_or(s.now);
-            let last = rung.index.saturating_add(1) >= i32::try_from(s.release.rollout.steps.len()).unwrap_or(i32::MAX);
+            let last = rung.index.saturating_add(1)
+                >= i32::try_from(s.release.rollout.steps.len()).unwrap_or(i32::MAX);
             Some(Subject {
                 stable,
                 canary: canary?,

@@ -4,24 +4,24 @@ pub mod analysis;
 pub mod api;
 pub mod children;
 pub mod covers;
-mod meta;
-pub mod observed;
-pub mod plan;
-pub mod release;
-pub mod settings;
-pub mod traffic;
-pub mod version;
 pub mod effects;
 pub mod facts;
+mod meta;
 pub mod moves;
+pub mod observed;
+pub mod plan;
 pub mod pods;
+pub mod release;
+pub mod settings;
 pub mod situation;
 pub mod step;
 pub mod tell;
-pub mod wanted;
-pub mod writes;
 #[cfg(any(test, feature = "testing"))]
 #[allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test's world may fail")]
 pub mod testing;
+pub mod traffic;
+pub mod version;
+pub mod wanted;
+pub mod writes;
 
 pub use step::{queries, step};

@@ -131,7 +131,9 @@ const ROWS: &[(&str, bool, Row)] = &[
 /// The first move whose guard holds, with the number of its row.
 pub fn first_move(s: &Situation) -> Option<(&'static str, Move)> {
     let accepted = s.release.refused.is_none();
-    ROWS.iter().filter(|(_, always, _)| accepted || *always).find_map(|&(number, _, row)| row(s).map(|m| (number, m)))
+    ROWS.iter()
+        .filter(|(_, always, _)| accepted || *always)
+        .find_map(|&(number, _, row)| row(s).map(|m| (number, m)))
 }
 
 /// Numbers of all rows, in their order.

@@ -54,7 +54,8 @@ fn severity(reason: Reason) -> u8 {
 }
 
 fn one(pod: &Pod) -> Option<PodFailure> {
-    let found = |reason, message, exit_code| Some(PodFailure { reason, message, pod: pod.name.clone(), exit_code });
+    let found =
+        |reason, message, exit_code| Some(PodFailure { reason, message, pod: pod.name.clone(), exit_code });
     if let Some(message) = &pod.unschedulable {
         return found(Reason::CanaryUnschedulable, format!("no node takes it: {}", short(message)), None);
     }
@@ -68,7 +69,8 @@ fn one(pod: &Pod) -> Option<PodFailure> {
             return found(reason, fetch_sentence(reason).to_owned(), Some(ended.exit_code));
         }
         if let Some(word) = container.waiting.as_deref() {
-            if matches!(word, "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull") {
+            if matches!(word, "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull")
+            {
                 return found(Reason::CanaryImagePull, format!("container {}: {word}", container.name), None);
             }
             if matches!(word, "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError") {
@@ -77,7 +79,8 @@ fn one(pod: &Pod) -> Option<PodFailure> {
         }
         let ended = ended?;
         if ended.reason == "OOMKilled" {
-            let message = format!("container {} was killed for using more memory than its limit", container.name);
+            let message =
+                format!("container {} was killed for using more memory than its limit", container.name);
             return found(Reason::OOMKilled, message, Some(ended.exit_code));
         }
         let looping = container.waiting.as_deref() == Some("CrashLoopBackOff") || container.ended.is_some();
@@ -88,8 +91,12 @@ fn one(pod: &Pod) -> Option<PodFailure> {
 
 /// Our fetcher's own word. Nothing else of its message is passed on: it is the pod's text, not ours.
 fn fetch_reason(container: &Container) -> Option<Reason> {
-    let message = [&container.ended, &container.ended_before].into_iter().flatten().map(|e| e.message.as_str());
-    let word = message.filter_map(|m| serde_json::from_str::<Fetched>(m).ok()).map(|f| f.reason).find(|r| !r.is_empty())?;
+    let message =
+        [&container.ended, &container.ended_before].into_iter().flatten().map(|e| e.message.as_str());
+    let word = message
+        .filter_map(|m| serde_json::from_str::<Fetched>(m).ok())
+        .map(|f| f.reason)
+        .find(|r| !r.is_empty())?;
     [
         Reason::DigestMismatch,
         Reason::ArtifactNotFound,
@@ -133,7 +140,8 @@ fn whole_seconds(seconds: f64) -> i64 {
 
 /// Whether a text is a digest and nothing else: it comes from a pod.
 fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    text.strip_prefix("sha256:")
+        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Brings the memory of a candidate's pods up to date. Pods that are gone keep their counts, for a crash that deletes
@@ -187,17 +195,31 @@ mod tests {
         let server = |c: Container| pod(Container { name: "model".into(), ..c });
         let fetch = |word: &str| {
             let message = format!(r#"{{"reason":"{word}","message":"secret"}}"#);
-            pod(Container { name: FETCHER.into(), init: true, ended: ended("Error", 20, &message), ..Container::default() })
+            pod(Container {
+                name: FETCHER.into(),
+                init: true,
+                ended: ended("Error", 20, &message),
+                ..Container::default()
+            })
         };
         let waits = |word: &str| server(Container { waiting: Some(word.into()), ..Container::default() });
         for (pod, want) in [
             (waits("ImagePullBackOff"), Some(Reason::CanaryImagePull)),
             (waits("ContainerCreating"), None),
-            (server(Container { ended: ended("OOMKilled", 137, ""), ..Container::default() }), Some(Reason::OOMKilled)),
-            (server(Container { ended: ended("Error", 1, ""), ..Container::default() }), Some(Reason::CanaryCrashLoop)),
+            (
+                server(Container { ended: ended("OOMKilled", 137, ""), ..Container::default() }),
+                Some(Reason::OOMKilled),
+            ),
+            (
+                server(Container { ended: ended("Error", 1, ""), ..Container::default() }),
+                Some(Reason::CanaryCrashLoop),
+            ),
             (fetch("DigestMismatch"), Some(Reason::DigestMismatch)),
             (fetch("ArtifactNotFound"), Some(Reason::ArtifactNotFound)),
-            (Pod { unschedulable: Some("0/1 nodes".into()), ..Pod::default() }, Some(Reason::CanaryUnschedulable)),
+            (
+                Pod { unschedulable: Some("0/1 nodes".into()), ..Pod::default() },
+                Some(Reason::CanaryUnschedulable),
+            ),
         ] {
             let found = failure(std::iter::once(&pod));
             assert_eq!(found.as_ref().map(|f| f.reason), want, "{pod:?}");

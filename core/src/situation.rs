@@ -73,7 +73,7 @@ impl Situation<'_> {
         self.status.state.candidate.clone().unwrap_or_default()
     }
 
-    /// H_c: the hash of the canary block; none without a block, or if it is the live version.
+    /// `H_c`: the hash of the canary block; none without a block, or if it is the live version.
     pub fn canary_wanted(&self) -> Option<&Hash> {
         let hash = &self.release.canary.as_ref()?.hash;
         (self.role(Track::Stable).is_none_or(|s| s.hash != hash.as_str())).then_some(hash)
@@ -92,7 +92,8 @@ impl Situation<'_> {
 
     /// Whether the live version was promoted out of the present `stable` block, and the block still stands there.
     fn lags(&self, live: &VersionStatus) -> bool {
-        self.release.canary.is_some() && live.promoted_from.as_deref() == Some(self.release.stable_block.as_str())
+        self.release.canary.is_some()
+            && live.promoted_from.as_deref() == Some(self.release.stable_block.as_str())
     }
 
     /// Whether the live version is promoted and the spec does not yet say so.
@@ -173,7 +174,8 @@ impl Situation<'_> {
     /// has at least `n` ready endpoints.
     pub fn ready(&self, hash: &Hash, n: i32) -> bool {
         let Some(live) = self.deployment(hash) else { return false };
-        let number = |pointer: &str| live.body.pointer(pointer).and_then(serde_json::Value::as_i64).unwrap_or(0);
+        let number =
+            |pointer: &str| live.body.pointer(pointer).and_then(serde_json::Value::as_i64).unwrap_or(0);
         number("/status/observedGeneration") >= number("/metadata/generation")
             && number("/status/availableReplicas") >= i64::from(n)
             && self.endpoints(hash) >= n
@@ -307,7 +309,9 @@ mod tests {
 
     #[test]
     fn need_rounds_up_and_is_at_least_one() {
-        for (replicas, percent, want) in [(1, 10, 1), (10, 10, 1), (11, 10, 2), (3, 50, 2), (3, 100, 3), (0, 10, 1)] {
+        for (replicas, percent, want) in
+            [(1, 10, 1), (10, 10, 1), (11, 10, 2), (3, 50, 2), (3, 100, 3), (0, 10, 1)]
+        {
             assert_eq!(need(replicas, percent), want, "{percent} % of {replicas}");
         }
     }

@@ -49,7 +49,13 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
     let release = parse(object, observed, settings);
     if old.state.version > STATE {
         // A later operator has been here. Its memory is not ours to read, let alone to write.
-        let nothing = Plan { status: None, decision: None, writes: Vec::new(), events: Vec::new(), next_look: later(now, IDLE) };
+        let nothing = Plan {
+            status: None,
+            decision: None,
+            writes: Vec::new(),
+            events: Vec::new(),
+            next_look: later(now, IDLE),
+        };
         return nothing;
     }
     let view = View { release: &release, observed, settings, now };
@@ -178,7 +184,11 @@ fn farewell(s: &Situation) -> Plan {
             seq,
             at: s.now,
             verdict: Act::Delete,
-            version: s.role(Track::Canary).or(s.role(Track::Stable)).map(|v| v.version.clone()).unwrap_or_default(),
+            version: s
+                .role(Track::Canary)
+                .or(s.role(Track::Stable))
+                .map(|v| v.version.clone())
+                .unwrap_or_default(),
             hash,
             from: phase,
             to: phase,
@@ -240,10 +250,16 @@ fn next_look(s: &Situation, moved: bool) -> Timestamp {
             at(rung.and_then(|r| r.settled_at), least);
             at(candidate.exposed_at, rollout.max_duration);
             at(candidate.evidence_from, SignedDuration::ZERO);
-            at(s.status.phase_started_at.filter(|_| s.phase() == Phase::Promoting), rollout.progress_deadline);
+            at(
+                s.status.phase_started_at.filter(|_| s.phase() == Phase::Promoting),
+                rollout.progress_deadline,
+            );
         }
         Phase::Baking => {
-            at(Some(s.now).filter(|_| clocks.bake_counted_at.is_some()), rollout.bake.saturating_sub(s.baked()));
+            at(
+                Some(s.now).filter(|_| clocks.bake_counted_at.is_some()),
+                rollout.bake.saturating_sub(s.baked()),
+            );
             at(s.status.phase_started_at, rollout.bake.saturating_mul(2));
         }
         Phase::RollingBack => {

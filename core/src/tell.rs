@@ -25,7 +25,8 @@ pub fn tell(s: &Situation) -> ModelReleaseStatus {
     let other = s.role(Track::Canary).or(s.role(Track::Failed));
     status.canary_version = other.map(|v| v.version.clone()).unwrap_or_default();
     status.canary_percent = other.map(|v| s.weight(&Hash::known(&v.hash)));
-    status.quality_summary = status.analysis.as_ref().map(crate::analysis::quality_summary).unwrap_or_default();
+    status.quality_summary =
+        status.analysis.as_ref().map(crate::analysis::quality_summary).unwrap_or_default();
     status.phase.get_or_insert(Phase::Pending);
     status.phase_started_at.get_or_insert(s.now);
     let stalled = stalled(s);
@@ -114,7 +115,10 @@ fn stalled(s: &Situation) -> Option<(Reason, String)> {
     if s.stable_down() && s.phase() != Phase::RollingBack {
         let pod = s.hash(Track::Stable).and_then(|hash| s.pod_failure(&hash));
         let why = pod.map_or_else(String::new, |f| format!("; pod {}: {}", f.pod, f.message));
-        return Some((Reason::StableUnavailable, format!("{} has no ready endpoint{why}", name(s, Track::Stable))));
+        return Some((
+            Reason::StableUnavailable,
+            format!("{} has no ready endpoint{why}", name(s, Track::Stable)),
+        ));
     }
     stalled_by_phase(s)
 }
@@ -140,12 +144,14 @@ fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
         Phase::Analyzing => {
             let since = s.candidate().exposed_at?;
             let undecided = matches!(s.look?.outcome, crate::analysis::Outcome::Undecided { .. });
-            let message = || format!("{} is undecided after maxDuration; it keeps its weight", name(s, Track::Canary));
+            let message =
+                || format!("{} is undecided after maxDuration; it keeps its weight", name(s, Track::Canary));
             (undecided && s.elapsed(since) >= s.release.rollout.max_duration)
                 .then(|| (Reason::Inconclusive, message()))
         }
         Phase::Promoting if s.committed_percent() < 100 && s.phase_age() >= deadline => {
-            let message = format!("{} does not reach the size that all traffic needs", name(s, Track::Canary));
+            let message =
+                format!("{} does not reach the size that all traffic needs", name(s, Track::Canary));
             Some((Reason::InsufficientCapacity, message))
         }
         Phase::RollingBack => {
@@ -162,7 +168,10 @@ fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
                 || format!("{} has all traffic", name(s, Track::Stable)),
                 |q| {
                     let stable = name(s, Track::Stable);
-                    format!("{} was rolled back ({}); {stable} has all traffic; change it to try again", q.version, q.reason)
+                    format!(
+                        "{} was rolled back ({}); {stable} has all traffic; change it to try again",
+                        q.version, q.reason
+                    )
                 },
             );
             Some((Reason::RolledBack, message))
@@ -176,7 +185,9 @@ fn not_applied(s: &Situation) -> Option<(Reason, String)> {
     let memory = &s.status.state.traffic;
     let since = memory.changed_at.filter(|_| memory.settled_at.is_none())?;
     (s.elapsed(since).as_secs() >= SETTLING).then(|| {
-        let message = format!("weights are not in force everywhere after {SETTLING} s; nothing is scaled down until they are");
+        let message = format!(
+            "weights are not in force everywhere after {SETTLING} s; nothing is scaled down until they are"
+        );
         (Reason::NotApplied, message)
     })
 }
@@ -201,7 +212,7 @@ fn doing(s: &Situation) -> String {
              return to {}",
             s.release.stable.name
         ),
-        Phase::Stable => format!("{stable} has all traffic"),
+        Phase::Stable | Phase::RolledBack => format!("{stable} has all traffic"),
         Phase::Starting => {
             let failure = s.hash(Track::Canary).and_then(|hash| s.pod_failure(&hash));
             let why = failure.map_or_else(String::new, |f| format!("; pod {}: {}", f.pod, f.message));
@@ -228,7 +239,6 @@ fn doing(s: &Situation) -> String {
             name(s, Track::Previous)
         ),
         Phase::RollingBack => format!("{} leaves; {stable} has all traffic", name(s, Track::Failed)),
-        Phase::RolledBack => format!("{stable} has all traffic"),
         Phase::Replacing => format!("{canary} is made ready to replace {stable}"),
     }
 }
@@ -255,17 +265,22 @@ fn stable_ready(s: &Situation) -> Said {
 
 fn canary_ready(s: &Situation) -> Said {
     let Some(version) = s.role(Track::Canary) else {
-        let barred = s.canary_wanted().filter(|hash| s.quarantined(hash)).and_then(|hash| s.release.version(hash));
+        let barred =
+            s.canary_wanted().filter(|hash| s.quarantined(hash)).and_then(|hash| s.release.version(hash));
         return match barred {
-            Some(v) => (Is::False, Reason::Quarantined, format!("{} was rolled back and has not changed", v.name)),
+            Some(v) => {
+                (Is::False, Reason::Quarantined, format!("{} was rolled back and has not changed", v.name))
+            }
             None => (Is::Unknown, Reason::NoCanary, String::new()),
         };
     };
     let hash = Hash::known(&version.hash);
     match s.pod_failure(&hash) {
-        _ if s.ready(&hash, 1) => {
-            (Is::True, Reason::CanaryReady, format!("{} has {} ready pods", version.version, s.endpoints(&hash)))
-        }
+        _ if s.ready(&hash, 1) => (
+            Is::True,
+            Reason::CanaryReady,
+            format!("{} has {} ready pods", version.version, s.endpoints(&hash)),
+        ),
         Some(f) => (Is::False, f.reason, format!("{}: pod {}: {}", version.version, f.pod, f.message)),
         None if s.phase() == Phase::Starting || s.phase() == Phase::Replacing => {
             (Is::Unknown, Reason::Starting, format!("{} is being made ready", version.version))
@@ -276,7 +291,8 @@ fn canary_ready(s: &Situation) -> Said {
 
 fn artifacts(s: &Situation) -> Said {
     let fetching = s.status.versions.iter().filter(|v| v.track != Track::Failed);
-    let mut worst: Said = (Is::Unknown, Reason::NoDigest, "no version has a digest to hold its artifact to".to_owned());
+    let mut worst: Said =
+        (Is::Unknown, Reason::NoDigest, "no version has a digest to hold its artifact to".to_owned());
     for version in fetching {
         let hash = Hash::known(&version.hash);
         let asks = s.release.version(&hash).is_some_and(|v| v.effective.verification.is_some());
@@ -293,10 +309,9 @@ fn artifacts(s: &Situation) -> Said {
             {
                 return (Is::False, f.reason, format!("{}: pod {}: {}", version.version, f.pod, f.message));
             }
-            (_, Some(artifact)) if artifact.verified => {
-                if worst.1 != Reason::Fetching {
-                    worst = (Is::True, Reason::DigestMatches, format!("{} is what its digest says", version.version));
-                }
+            (_, Some(artifact)) if artifact.verified && worst.1 != Reason::Fetching => {
+                worst =
+                    (Is::True, Reason::DigestMatches, format!("{} is what its digest says", version.version));
             }
             (_, None) if asks => {
                 worst = (Is::Unknown, Reason::Fetching, format!("{} is being fetched", version.version));
@@ -313,14 +328,25 @@ fn traffic_applied(s: &Situation) -> Said {
         return (Is::Unknown, Reason::Propagating, "nothing serves yet".to_owned());
     }
     if s.traffic_object().is_some_and(|live| traffic::read_back(&live.body).is_none()) {
-        return (Is::False, Reason::RoutingConflict, "the traffic object does not say what was written".to_owned());
+        return (
+            Is::False,
+            Reason::RoutingConflict,
+            "the traffic object does not say what was written".to_owned(),
+        );
+    }
+    if let Some((reason, message)) = traffic::dispute(s.release, &s.observed.claims) {
+        return (Is::False, reason, message);
     }
     if memory.settled_at.is_some() {
         return (Is::True, Reason::WeightsInForce, "every gateway has the committed weights".to_owned());
     }
     match not_applied(s) {
         Some((reason, message)) => (Is::False, reason, message),
-        None => (Is::Unknown, Reason::Propagating, "the committed weights are on their way to the gateways".to_owned()),
+        None => (
+            Is::Unknown,
+            Reason::Propagating,
+            "the committed weights are on their way to the gateways".to_owned(),
+        ),
     }
 }
 
@@ -338,9 +364,10 @@ fn promoted(s: &Situation) -> Said {
     let Some(live) = s.role(Track::Stable) else { return (Is::Unknown, Reason::NoCanary, String::new()) };
     if live.promoted_from.is_some() {
         // The reason is that of the decision which proved it, on record until newer ones push it out.
-        let proof = s.status.history.iter().find(|entry| {
-            entry.hash == live.hash && entry.to == Phase::Promoting && entry.from != entry.to
-        });
+        let proof =
+            s.status.history.iter().find(|entry| {
+                entry.hash == live.hash && entry.to == Phase::Promoting && entry.from != entry.to
+            });
         let reason = proof.map_or(Reason::QualityPassed, |entry| entry.reason);
         return (Is::True, reason, format!("{} was promoted", live.version));
     }
@@ -368,7 +395,11 @@ fn held(s: &Situation) -> Said {
         Rollback::True | Rollback::Version(_)
             if s.rollback_handled() && decision.is_some_and(|d| d.reason == Reason::NothingToRollBack) =>
         {
-            (Is::True, Reason::NothingToRollBack, "the rollback annotation found nothing to roll back".to_owned())
+            (
+                Is::True,
+                Reason::NothingToRollBack,
+                "the rollback annotation found nothing to roll back".to_owned(),
+            )
         }
         Rollback::True if on_the_way(s.phase()) || s.phase() == Phase::RollingBack => {
             (Is::True, Reason::ManualRollback, "the rollback annotation is set".to_owned())
@@ -387,7 +418,9 @@ pub fn events(
     let mut all = Vec::new();
     let noted = new.decision.as_ref().filter(|d| decided.is_none() && old.decision.as_ref() != Some(d));
     if let Some(entry) = decided {
-        let warning = (entry.verdict == Act::Rollback && entry.to == Phase::RollingBack && entry.from != entry.to)
+        let warning = (entry.verdict == Act::Rollback
+            && entry.to == Phase::RollingBack
+            && entry.from != entry.to)
             || matches!(
                 entry.reason,
                 Reason::CanaryNotReady | Reason::Quarantined | Reason::BakeUnverified | Reason::RolledBack
@@ -401,7 +434,12 @@ pub fn events(
     } else if let Some(decision) = noted {
         let malformed = decision.reason == Reason::MalformedAnnotation;
         let reason = if malformed { Reason::AnnotationMalformed } else { Reason::AnnotationIgnored };
-        all.push(Event { warning: true, reason, action: decision.verdict.as_str(), message: new.message.clone() });
+        all.push(Event {
+            warning: true,
+            reason,
+            action: decision.verdict.as_str(),
+            message: new.message.clone(),
+        });
     }
     for (kind, reason) in
         [(Type::Accepted, Reason::NotAccepted), (Type::AnalysisAvailable, Reason::AnalysisUnavailable)]

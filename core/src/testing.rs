@@ -162,7 +162,12 @@ impl World {
 
     /// Name of the version in a role; empty if there is none.
     pub fn track(&self, track: Track) -> String {
-        self.status().versions.iter().find(|v| v.track == track).map(|v| v.version.clone()).unwrap_or_default()
+        self.status()
+            .versions
+            .iter()
+            .find(|v| v.track == track)
+            .map(|v| v.version.clone())
+            .unwrap_or_default()
     }
 
     /// A condition as `Status/Reason`.
@@ -211,30 +216,35 @@ impl World {
     /// Looks until a condition holds; time goes on only when nothing else happens.
     ///
     /// # Panics
-    /// After an hour of that time, or 4,000 looks: the release would never get there.
+    /// After 26 hours of that time, or 8,000 looks: the release would never get there.
     #[must_use]
-    pub fn until(mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Self {
+    pub fn until(self, what: &str, holds: impl Fn(&Self) -> bool) -> Self {
         let end = self.now + SignedDuration::from_hours(26);
-        for _ in 0..8_000 {
-            if holds(&self) {
-                return self;
-            }
-            let plan = self.look();
-            if plan.status.is_none() && plan.writes.is_empty() {
-                self.now = plan.next_look.max(self.now + SignedDuration::from_millis(1));
-            } else {
-                self.now += SignedDuration::from_millis(5);
-            }
-            assert!(self.now < end, "never: {what}; {}", self.story());
-        }
-        panic!("never, for all its looks: {what}; {}", self.story());
+        let world = self.run(end, &holds);
+        assert!(holds(&world), "never: {what}; {}", world.story());
+        world
     }
 
     /// Looks for so many seconds.
     #[must_use]
     pub fn during(self, seconds: i64) -> Self {
         let end = self.now + SignedDuration::from_secs(seconds);
-        self.until("time goes on", move |w| w.now >= end)
+        self.run(end, &|_| false)
+    }
+
+    fn run(mut self, end: Timestamp, holds: &dyn Fn(&Self) -> bool) -> Self {
+        for _ in 0..8_000 {
+            if holds(&self) || self.now >= end {
+                return self;
+            }
+            let plan = self.look();
+            self.now = if plan.status.is_none() && plan.writes.is_empty() {
+                plan.next_look.max(self.now + SignedDuration::from_millis(1)).min(end)
+            } else {
+                self.now + SignedDuration::from_millis(5)
+            };
+        }
+        panic!("never at rest, for all its looks; {}", self.story());
     }
 
     /// What happened so far, for a failing test.

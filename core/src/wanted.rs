@@ -26,7 +26,8 @@ pub fn committed_weight(status: &ModelReleaseStatus, hash: &Hash) -> i32 {
 /// What the traffic object is to say; none before anything serves.
 pub fn split(s: &Situation) -> Option<Split> {
     let stable = s.role(Track::Stable)?;
-    let entry = |v: &VersionStatus, weight| Entry { hash: Hash::known(&v.hash), name: v.version.clone(), weight };
+    let entry =
+        |v: &VersionStatus, weight| Entry { hash: Hash::known(&v.hash), name: v.version.clone(), weight };
     let candidate = s.role(Track::Canary).filter(|_| takes_part(s));
     let leaving = s.role(Track::Failed);
     let (other, weight) = match (candidate, leaving, s.role(Track::Previous)) {
@@ -134,7 +135,14 @@ pub fn workloads(s: &Situation) -> Vec<Child> {
         return wanted;
     }
     for version in &s.status.versions {
-        version_children(s, &Hash::known(&version.hash), &version.version, size(s, version), seq, &mut wanted);
+        version_children(
+            s,
+            &Hash::known(&version.hash),
+            &version.version,
+            size(s, version),
+            seq,
+            &mut wanted,
+        );
     }
     wanted.extend(apex(s, seq));
     wanted
@@ -149,14 +157,25 @@ fn rendered(s: &Situation, hash: &Hash) -> Option<Rendered> {
         .or_else(|| s.release.version(hash).map(|version| children::render(s.release, version, s.settings)))
 }
 
-fn version_children(s: &Situation, hash: &Hash, name: &str, replicas: i32, seq: i64, wanted: &mut Vec<Child>) {
+fn version_children(
+    s: &Situation,
+    hash: &Hash,
+    name: &str,
+    replicas: i32,
+    seq: i64,
+    wanted: &mut Vec<Child>,
+) {
     let Some(rendered) = rendered(s, hash) else { return };
     let record = children::record(s.release, hash, name, &rendered, seq);
     wanted.push(Child { key: children::record_key(s.release, hash), body: record, replicas: None });
     let service = rendered.service(seq);
     wanted.push(Child { key: children::service_key(s.release, hash), body: service, replicas: None });
     let deployment = rendered.deployment(replicas, seq);
-    wanted.push(Child { key: children::deployment_key(s.release, hash), body: deployment, replicas: Some(replicas) });
+    wanted.push(Child {
+        key: children::deployment_key(s.release, hash),
+        body: deployment,
+        replicas: Some(replicas),
+    });
 }
 
 /// The release's own Service. It follows stable only to where there are endpoints.

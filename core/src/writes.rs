@@ -33,9 +33,9 @@ pub fn writes(s: &Situation, steady: bool) -> Writes {
     let workloads = wanted::workloads(s);
     let limits = limits(s);
     let split = wanted::split(s);
-    let traffic = split.as_ref().map(|split| {
-        traffic::traffic_object(s.release, s.settings, split, s.status.state.traffic.seq)
-    });
+    let traffic = split
+        .as_ref()
+        .map(|split| traffic::traffic_object(s.release, s.settings, split, s.status.state.traffic.seq));
     let roots = if split.is_some() && s.release.refused.is_none() {
         traffic::roots(s.release, s.settings, decided(s))
     } else {
@@ -116,10 +116,9 @@ fn limits(s: &Situation) -> Vec<(Key, Value)> {
 /// Whether somebody with a later decision has written already.
 fn outranked(s: &Situation) -> bool {
     let ours = decided(s).max(s.status.state.traffic.seq);
-    s.observed
-        .children
-        .values()
-        .any(|live| live.owner.as_deref() == Some(s.release.uid.as_str()) && live.seq.is_some_and(|seq| seq > ours))
+    s.observed.children.values().any(|live| {
+        live.owner.as_deref() == Some(s.release.uid.as_str()) && live.seq.is_some_and(|seq| seq > ours)
+    })
 }
 
 /// How a plan changes weights.
@@ -198,5 +197,9 @@ fn apply(key: &Key, body: &Value, live: &Live) -> Write {
 
 fn delete(s: &Situation, key: &Key) -> Option<Write> {
     let live = s.observed.children.get(key).filter(|live| !live.deleting)?;
-    Some(Write::Delete { key: key.clone(), uid: live.uid.clone(), resource_version: live.resource_version.clone() })
+    Some(Write::Delete {
+        key: key.clone(),
+        uid: live.uid.clone(),
+        resource_version: live.resource_version.clone(),
+    })
 }

@@ -1,5 +1,7 @@
 //! Laws over random histories: the rules of `testing::rules` hold at every write, and a release comes to rest.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
 use jiff::SignedDuration;
 use model_release_core::api::status::Phase;
 use model_release_core::plan::Kind;
@@ -60,11 +62,17 @@ fn happen(mut world: World, event: &Happens) -> World {
         Happens::Sick(version, true) => drop(world.sick.insert(name(*version))),
         Happens::Sick(version, false) => drop(world.sick.remove(&name(*version))),
         Happens::Prometheus(up) => world.prometheus = *up,
-        Happens::Accuracy(version, good) => drop(world.accuracy.insert(name(*version), if *good { 0.95 } else { 0.7 })),
-        Happens::Errors(version, bad) => drop(world.errors.insert(name(*version), if *bad { 0.5 } else { 0.0 })),
+        Happens::Accuracy(version, good) => {
+            drop(world.accuracy.insert(name(*version), if *good { 0.95 } else { 0.7 }))
+        }
+        Happens::Errors(version, bad) => {
+            drop(world.errors.insert(name(*version), if *bad { 0.5 } else { 0.0 }))
+        }
         Happens::Tamper => {
             if world.observed.children.keys().any(|k| k.kind == Kind::VirtualService && k.name == "fraud") {
-                world.tamper(Kind::VirtualService, "fraud", |body| body["spec"]["http"] = serde_json::json!([]));
+                world.tamper(Kind::VirtualService, "fraud", |body| {
+                    body["spec"]["http"] = serde_json::json!([])
+                });
             }
         }
         Happens::Crash(commit, sent) => {

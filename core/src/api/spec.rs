@@ -9,6 +9,7 @@ use super::schema;
 use super::status::ModelReleaseStatus;
 
 /// What is to be released, and how.
+#[allow(clippy::duplicated_attributes, reason = "each column says its own type and priority")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "modelrelease.dev",

@@ -30,7 +30,14 @@ pub(super) fn stable_ready(s: &Situation) -> Option<Move> {
     let fits = s.phase() == Phase::Pending && s.ready(&stable.hash, stable.min_replicas());
     let message = || format!("{} is ready and gets all traffic", stable.name);
     fits.then(|| {
-        Move::new(Act::Start, stable.hash.clone(), Phase::Stable, Reason::StableReady, message(), Effect::Serve)
+        Move::new(
+            Act::Start,
+            stable.hash.clone(),
+            Phase::Stable,
+            Reason::StableReady,
+            message(),
+            Effect::Serve,
+        )
     })
 }
 
@@ -52,9 +59,7 @@ pub(super) fn first_weight(s: &Situation) -> Option<Move> {
     let index = s.status.step.as_ref().map_or(0, |rung| rung.index);
     let message = || format!("{} gets {percent} %", name(s, Track::Canary));
     let effect = Effect::Step { index, weight: percent, target: percent };
-    fits.then(|| {
-        Move::new(Act::Step, hash.clone(), Phase::Analyzing, Reason::StepStarted, message(), effect)
-    })
+    fits.then(|| Move::new(Act::Step, hash.clone(), Phase::Analyzing, Reason::StepStarted, message(), effect))
 }
 
 /// Row 37: a rung that is not the last has shown enough: first the size for the next one, then its weight.
@@ -131,14 +136,18 @@ pub(super) fn baked(s: &Situation) -> Option<Move> {
     let (reason, message) = if clean {
         (Reason::Baked, format!("{} served for {} s under guard", name(s, Track::Stable), bake.as_secs()))
     } else {
-        (Reason::BakeUnverified, format!("{} could not be watched for all of its bake", name(s, Track::Stable)))
+        (
+            Reason::BakeUnverified,
+            format!("{} could not be watched for all of its bake", name(s, Track::Stable)),
+        )
     };
     Some(Move::new(Act::Hold, stable, Phase::Stable, reason, message, Effect::Bake))
 }
 
 /// Row 43: the leaving version has had no traffic for as long as requests may last: its own route goes.
 pub(super) fn drained(s: &Situation) -> Option<Move> {
-    let leaving = s.role(Track::Failed).filter(|v| s.phase() == Phase::RollingBack && v.drained_at.is_none())?;
+    let leaving =
+        s.role(Track::Failed).filter(|v| s.phase() == Phase::RollingBack && v.drained_at.is_none())?;
     let hash = s.hash(Track::Failed)?;
     let over = leaving.zero_since.is_some_and(|at| s.elapsed(at) >= s.release.rollout.drain);
     let never_seen = !leaving.exposed && s.settled();
@@ -150,7 +159,8 @@ pub(super) fn drained(s: &Situation) -> Option<Move> {
 
 /// Row 43b: no gateway knows it any more: it ends.
 pub(super) fn left(s: &Situation) -> Option<Move> {
-    let leaving = s.role(Track::Failed).filter(|v| s.phase() == Phase::RollingBack && v.drained_at.is_some())?;
+    let leaving =
+        s.role(Track::Failed).filter(|v| s.phase() == Phase::RollingBack && v.drained_at.is_some())?;
     let hash = s.hash(Track::Failed)?;
     let to = if leaving.rolled_back { Phase::RolledBack } else { Phase::Stable };
     let message = || format!("{} has no traffic and no route; its pods end", leaving.version);

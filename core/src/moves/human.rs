@@ -13,16 +13,20 @@ pub(super) fn candidate_held(s: &Situation) -> Option<Move> {
     }
     let candidate = s.role(Track::Canary)?;
     let hash = s.hash(Track::Canary)?;
-    let leave = |quarantine, handled| Effect::Leave { who: Track::Canary, quarantine, fallback: None, handled };
+    let leave =
+        |quarantine, handled| Effect::Leave { who: Track::Canary, quarantine, fallback: None, handled };
     let to = Phase::RollingBack;
     if s.release.rollback == Rollback::True || s.named_by_rollback(candidate) {
         let message = format!("{} is rolled back by hand", candidate.version);
         return Some(Move::new(Act::Rollback, hash, to, Reason::ManualRollback, message, leave(true, true)));
     }
     let stable = s.role(Track::Stable)?;
-    let stable_leaves = s.on_trial() && s.named_by_rollback(stable) && !s.rollback_handled() && s.fallback().is_some();
-    let message = || format!("{} makes way: {} is to be rolled back by hand", candidate.version, stable.version);
-    stable_leaves.then(|| Move::new(Act::Rollback, hash, to, Reason::Superseded, message(), leave(false, false)))
+    let stable_leaves =
+        s.on_trial() && s.named_by_rollback(stable) && !s.rollback_handled() && s.fallback().is_some();
+    let message =
+        || format!("{} makes way: {} is to be rolled back by hand", candidate.version, stable.version);
+    stable_leaves
+        .then(|| Move::new(Act::Rollback, hash, to, Reason::Superseded, message(), leave(false, false)))
 }
 
 /// Row 3: the live version leaves, once per appearance of the annotation, if there is anything to go back to.
@@ -41,8 +45,16 @@ pub(super) fn stable_held(s: &Situation) -> Option<Move> {
     }
     let fallback = s.fallback()?;
     let message = format!("{} is rolled back by hand", stable.version);
-    let effect = Effect::Leave { who: Track::Stable, quarantine: true, fallback: Some(fallback), handled: true };
-    Some(Move::new(Act::Rollback, s.hash(Track::Stable)?, Phase::RollingBack, Reason::ManualRollback, message, effect))
+    let effect =
+        Effect::Leave { who: Track::Stable, quarantine: true, fallback: Some(fallback), handled: true };
+    Some(Move::new(
+        Act::Rollback,
+        s.hash(Track::Stable)?,
+        Phase::RollingBack,
+        Reason::ManualRollback,
+        message,
+        effect,
+    ))
 }
 
 /// Row 4: there is nothing to roll back; noted once, without another effect.

@@ -49,7 +49,11 @@ pub(super) fn undecided_for_too_long(s: &Situation) -> Option<Move> {
     if !undecided || !rollback || s.elapsed(s.candidate().exposed_at?) < allowed {
         return None;
     }
-    let message = format!("{} is undecided after {} s; onInconclusive is Rollback", candidate.version, allowed.as_secs());
+    let message = format!(
+        "{} is undecided after {} s; onInconclusive is Rollback",
+        candidate.version,
+        allowed.as_secs()
+    );
     let found = Move::rolls_back(s, Reason::Inconclusive, message)?;
     Some(Move { numbers: s.look.map(|l| l.numbers.clone()).unwrap_or_default(), ..found })
 }
@@ -60,16 +64,22 @@ pub(super) fn passed(s: &Situation) -> Option<Move> {
     let rung = s.status.step.as_ref()?;
     let steps = &s.release.rollout.steps;
     let index = usize::try_from(rung.index).ok()?;
-    let last = index.saturating_add(1) >= steps.len();
+    let at_the_last = index.saturating_add(1) >= steps.len();
     let least = steps.get(index).or(steps.last())?.min_duration;
     let long_enough = rung.weight == rung.target && s.elapsed(rung.settled_at?) >= least;
-    if !last || !long_enough || s.blind() || s.held(&candidate) {
+    if !at_the_last || !long_enough || s.blind() || s.held(&candidate) {
         return None;
     }
     match &s.look?.outcome {
         Outcome::Pass { reason, message, numbers } => {
-            let found =
-                Move::new(Act::Promote, candidate, Phase::Promoting, *reason, message.clone(), Effect::Promote);
+            let found = Move::new(
+                Act::Promote,
+                candidate,
+                Phase::Promoting,
+                *reason,
+                message.clone(),
+                Effect::Promote,
+            );
             Some(Move { numbers: numbers.clone(), ..found })
         }
         Outcome::Fail { .. } | Outcome::Undecided { .. } => None,

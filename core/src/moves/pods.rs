@@ -27,7 +27,11 @@ pub(super) fn fatal(s: &Situation) -> Option<Move> {
     }
     let candidate = s.role(Track::Canary)?;
     let failure = s.pod_failure(&s.hash(Track::Canary)?).filter(is_fatal)?;
-    Move::rolls_back(s, failure.reason, format!("{}: pod {}: {}", candidate.version, failure.pod, failure.message))
+    Move::rolls_back(
+        s,
+        failure.reason,
+        format!("{}: pod {}: {}", candidate.version, failure.pod, failure.message),
+    )
 }
 
 /// Row 19: it restarts too often, or runs out of memory twice. Of an exposed candidate this is a guardrail.
@@ -63,7 +67,9 @@ pub(super) fn deadline(s: &Situation) -> Option<Move> {
     let hash = s.hash(Track::Canary)?;
     let (reason, why) = match (s.pod_failure(&hash), s.observed.refused.first()) {
         (Some(failure), _) => (failure.reason, format!("pod {}: {}", failure.pod, failure.message)),
-        (None, Some(refused)) => (Reason::ChildRefused, format!("{} was refused with {}", refused.key, refused.code)),
+        (None, Some(refused)) => {
+            (Reason::ChildRefused, format!("{} was refused with {}", refused.key, refused.code))
+        }
         (None, None) if crate::wanted::foreign(s).is_some() => {
             (Reason::OwnershipConflict, "an object that is not ours has its name".to_owned())
         }
@@ -94,9 +100,7 @@ pub(super) fn candidate_lost(s: &Situation) -> Option<Move> {
     let wait = SignedDuration::from_secs(s.settings.detect_seconds);
     let message = || format!("{} has had no ready endpoint for {} s", candidate.version, wait.as_secs());
     let hash = s.hash(Track::Canary)?;
-    fits.then(|| {
-        Move::new(Act::Step, hash, Phase::Starting, Reason::CanaryNotReady, message(), Effect::Lose)
-    })
+    fits.then(|| Move::new(Act::Step, hash, Phase::Starting, Reason::CanaryNotReady, message(), Effect::Lose))
 }
 
 /// Row 23: the version with all traffic has no ready endpoint, and the fallback has.
@@ -109,7 +113,8 @@ pub(super) fn new_version_lost(s: &Situation) -> Option<Move> {
     }
     let stable = s.role(Track::Stable).filter(|_| s.phase() == Phase::Baking && s.stable_down())?;
     let fallback = s.fallback().filter(|f| s.ready(f.hash(), 1))?;
-    let effect = Effect::Leave { who: Track::Stable, quarantine: true, fallback: Some(fallback), handled: false };
+    let effect =
+        Effect::Leave { who: Track::Stable, quarantine: true, fallback: Some(fallback), handled: false };
     Some(Move::new(
         Act::Rollback,
         s.hash(Track::Stable)?,

@@ -14,7 +14,8 @@ fn name_of(s: &Situation, hash: &Hash) -> String {
 /// Row 9: the spec now names the candidate as stable. It goes on, no longer judged; weights stay.
 pub(super) fn candidate_is_wanted_stable(s: &Situation) -> Option<Move> {
     let candidate = s.hash(Track::Canary).filter(|_| s.on_trial())?;
-    let message = || format!("spec.stable names {}: it replaces stable without analysis", name_of(s, &candidate));
+    let message =
+        || format!("spec.stable names {}: it replaces stable without analysis", name_of(s, &candidate));
     (s.stable_wanted() == candidate).then(|| {
         Move::new(
             Act::Replace,
@@ -91,7 +92,8 @@ pub(super) fn quarantined(s: &Situation) -> Option<Move> {
         .filter(|hash| s.quarantined(hash))
         .cloned()
         .or_else(|| (wanted != stable && s.quarantined(&wanted)).then_some(wanted))?;
-    let message = format!("{} was rolled back before and has not changed; change it to try again", name_of(s, &barred));
+    let message =
+        format!("{} was rolled back before and has not changed; change it to try again", name_of(s, &barred));
     Some(Move::new(Act::Hold, barred, Phase::RolledBack, Reason::Quarantined, message, Effect::Phase))
 }
 
@@ -101,7 +103,14 @@ pub(super) fn nothing_on_trial(s: &Situation) -> Option<Move> {
     let fits = s.phase() == Phase::RolledBack && s.canary_wanted().is_none() && s.stable_wanted() == stable;
     let message = || "the spec names only what runs".to_owned();
     fits.then(|| {
-        Move::new(Act::Retire, stable, Phase::Stable, Reason::CanaryRemoved, message(), Effect::Retire(Track::Failed))
+        Move::new(
+            Act::Retire,
+            stable,
+            Phase::Stable,
+            Reason::CanaryRemoved,
+            message(),
+            Effect::Retire(Track::Failed),
+        )
     })
 }
 
@@ -136,6 +145,13 @@ pub(super) fn canary_started(s: &Situation) -> Option<Move> {
         && !s.held(canary);
     let message = || format!("{} is made ready at weight 0", name_of(s, canary));
     fits.then(|| {
-        Move::new(Act::Start, canary.clone(), Phase::Starting, Reason::CanaryStarted, message(), Effect::Choose)
+        Move::new(
+            Act::Start,
+            canary.clone(),
+            Phase::Starting,
+            Reason::CanaryStarted,
+            message(),
+            Effect::Choose,
+        )
     })
 }

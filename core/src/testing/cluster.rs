@@ -36,14 +36,22 @@ impl World {
             }
             Write::Apply { key, body, uid, resource_version } => {
                 let live = self.observed.children.get(key).expect("applied to what is there").clone();
-                assert_eq!((&live.uid, &live.resource_version), (uid, resource_version), "a stale write to {key}");
+                assert_eq!(
+                    (&live.uid, &live.resource_version),
+                    (uid, resource_version),
+                    "a stale write to {key}"
+                );
                 let generation = live.body["metadata"]["generation"].as_i64().unwrap_or(1) + 1;
                 self.store(key, body, uid, generation);
                 self.writes.push(format!("apply {key}"));
             }
             Write::Delete { key, uid, resource_version } => {
                 let live = self.observed.children.remove(key).expect("deleted what is there");
-                assert_eq!((&live.uid, &live.resource_version), (uid, resource_version), "a stale delete of {key}");
+                assert_eq!(
+                    (&live.uid, &live.resource_version),
+                    (uid, resource_version),
+                    "a stale delete of {key}"
+                );
                 self.writes.push(format!("delete {key}"));
             }
         }
@@ -58,7 +66,8 @@ impl World {
     fn second_weight(&self) -> Option<i32> {
         let live = self.observed.children.values().find(|l| traffic::read_back(&l.body).is_some())?;
         let read = traffic::read_back(&live.body)?;
-        let stable = self.status().versions.iter().find(|v| v.track == api::status::Track::Stable)?.hash.clone();
+        let stable =
+            self.status().versions.iter().find(|v| v.track == api::status::Track::Stable)?.hash.clone();
         Some(read.iter().filter(|(hash, _)| hash.as_str() != stable).map(|(_, w)| w).sum())
     }
 
@@ -108,7 +117,8 @@ impl World {
             let replicas = live.body["spec"]["replicas"].as_i64().unwrap_or(1);
             let labels = live.body["spec"]["template"]["metadata"]["labels"].clone();
             let hash = labels[api::LABEL_VERSION].as_str().unwrap_or_default().to_owned();
-            let image = live.body["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
+            let image =
+                live.body["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
             let ready = !self.sick.iter().any(|version| image.ends_with(&format!(":{version}")));
             let available = if ready { replicas } else { 0 };
             let generation = live.body["metadata"]["generation"].clone();
@@ -123,7 +133,8 @@ impl World {
                     ..Pod::default()
                 });
             }
-            let service = self.observed.children.keys().any(|k| k.kind == Kind::Service && k.name == key.name);
+            let service =
+                self.observed.children.keys().any(|k| k.kind == Kind::Service && k.name == key.name);
             if service {
                 self.observed.endpoints.insert(key.name.clone(), i32::try_from(available).unwrap_or(0));
             }

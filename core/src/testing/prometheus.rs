@@ -11,11 +11,20 @@ use crate::traffic;
 impl World {
     /// Requests a second of each version with weight, by hash and name.
     fn requests(&self) -> Vec<(String, String, f64)> {
-        let read = self.observed.children.values().find_map(|live| traffic::read_back(&live.body)).unwrap_or_default();
+        let read = self
+            .observed
+            .children
+            .values()
+            .find_map(|live| traffic::read_back(&live.body))
+            .unwrap_or_default();
         let names = self.status().versions;
         read.iter()
             .map(|(hash, weight)| {
-                let name = names.iter().find(|v| v.hash == hash.as_str()).map(|v| v.version.clone()).unwrap_or_default();
+                let name = names
+                    .iter()
+                    .find(|v| v.hash == hash.as_str())
+                    .map(|v| v.version.clone())
+                    .unwrap_or_default();
                 (hash.to_string(), name, self.rate * f64::from(*weight) / 100.0)
             })
             .collect()

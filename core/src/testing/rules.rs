@@ -12,8 +12,12 @@ pub(super) fn committed(old: &ModelReleaseStatus, new: &ModelReleaseStatus) {
     assert!(seq(new) >= seq(old), "S5: numbers of decisions never go back");
     assert!(new.state.traffic.seq >= old.state.traffic.seq, "S5: nor those of the traffic object");
     for (i, version) in new.versions.iter().enumerate() {
-        let again = new.versions.iter().skip(i + 1).find(|v| v.hash == version.hash || v.track == version.track);
-        assert!(again.is_none(), "at most one role a version and one version a role: {version:?} and {again:?}");
+        let again =
+            new.versions.iter().skip(i + 1).find(|v| v.hash == version.hash || v.track == version.track);
+        assert!(
+            again.is_none(),
+            "at most one role a version and one version a role: {version:?} and {again:?}"
+        );
     }
     for barred in &new.quarantine {
         let bears = new.versions.iter().find(|v| v.hash == barred.hash && v.track != Track::Failed);
@@ -79,11 +83,20 @@ fn size(world: &World, key: &Key, replicas: i64) {
     let status = world.status();
     let on_trial = matches!(
         status.phase.unwrap_or_default(),
-        Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing | Phase::Baking
+        Phase::Starting
+            | Phase::Warming
+            | Phase::Analyzing
+            | Phase::Promoting
+            | Phase::Replacing
+            | Phase::Baking
     );
     let of = |track| status.versions.iter().find(|v| v.track == track).map(|v| format!("fraud-{}", v.hash));
     if on_trial {
-        assert_ne!(Some(&key.name), of(Track::Stable).as_ref(), "S7: stable shrinks while a fallback is needed");
+        assert_ne!(
+            Some(&key.name),
+            of(Track::Stable).as_ref(),
+            "S7: stable shrinks while a fallback is needed"
+        );
     }
     assert_eq!(weight_of(world, &key.name), 0, "S8: {key} shrinks to {replicas} with weight");
 }
@@ -101,6 +114,7 @@ fn removal(world: &World, key: &Key) {
 }
 
 fn weight_of(world: &World, name: &str) -> i32 {
-    let read = world.observed.children.values().find_map(|live| traffic::read_back(&live.body)).unwrap_or_default();
+    let read =
+        world.observed.children.values().find_map(|live| traffic::read_back(&live.body)).unwrap_or_default();
     read.iter().filter(|(hash, _)| format!("fraud-{hash}") == name).map(|(_, w)| w).sum()
 }
