@@ -138,7 +138,8 @@ impl Testbed {
     /// What kubectl wrote, if the API server refuses one of them.
     pub fn apply(&self, yaml: &str) -> Result<()> {
         let mut kubectl = self.kubectl();
-        kubectl.args(["apply", "--server-side", "--force-conflicts", "--field-manager=testbed", "-f", "-"]);
+        kubectl.args(["apply", "--server-side", "--force-conflicts", "--field-manager=testbed"]);
+        kubectl.args(["--request-timeout=60s", "--filename", "-"]);
         crate::command::output_with_input(&mut kubectl, yaml.as_bytes()).map(drop)
     }
 
@@ -205,15 +206,21 @@ impl Testbed {
 
     fn part(&self, part: &str, verb: &str) -> Result<()> {
         let variable = format!("{}_{verb}_COMMAND", part.to_uppercase().replace('-', "_"));
-        let line = match (self.variables.get(&variable), self.variables.get(envfile::CLUSTER_PROGRAM)) {
-            (Some(line), _) => line.clone(),
-            (None, Some(program)) => {
-                format!("{program} part {} {part} --name {}", verb.to_lowercase(), self.name)
+        let own = |name: &str| self.variables.get(name).map(String::as_str);
+        let line = match (own(&variable), own(envfile::CLUSTER_PROGRAM), own(envfile::CHECKOUT)) {
+            (Some(line), ..) => line.to_owned(),
+            (None, Some(program), Some(checkout)) => {
+                part_command(program, checkout, &verb.to_lowercase(), part, &self.name)
             }
-            (None, None) => self.need(&variable)?.to_owned(),
+            _ => self.need(&variable)?.to_owned(),
         };
         output(self.program("sh").args(["-c", &line])).map(drop)
     }
+}
+
+/// The shell line that stops or starts a part of a testbed.
+pub(crate) fn part_command(program: &str, checkout: &str, verb: &str, part: &str, name: &str) -> String {
+    format!("'{program}' --checkout '{checkout}' part {verb} '{part}' --name {name}")
 }
 
 /// The command that raises the testbed `name`.

@@ -10,8 +10,11 @@ pub const BIN: &str = "TESTBED_BIN";
 /// The program that raised the cluster.
 pub const CLUSTER_PROGRAM: &str = "TESTBED_PROGRAM";
 
+/// The checkout that the cluster was raised from.
+pub const CHECKOUT: &str = "TESTBED_CHECKOUT";
+
 /// Every variable that describes a cluster; the same names describe a cluster that was there before.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "KUBECONFIG",
     "GATEWAY_URL",
     "PROMETHEUS_URL",
@@ -26,6 +29,7 @@ pub const NAMES: [&str; 14] = [
     "TESTBED_STATE",
     BIN,
     CLUSTER_PROGRAM,
+    CHECKOUT,
 ];
 
 /// The file's text; `PATH` is put together by the shell that sources it.

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod process;
 pub mod raise;
 pub mod registry;
+pub mod say;
 pub mod supervise;
 pub mod wait;
 

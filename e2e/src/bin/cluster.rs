@@ -1,12 +1,13 @@
 //! The `cluster` program: raises a real Kubernetes cluster with Istio on this machine, and takes it down.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use testbed::checkout::{self, DEFAULT_NAME};
 use testbed::raise::{self, Health, Left};
+use testbed::say::say;
 use testbed::{Result, Testbed, forward, supervise};
 
 /// A real Kubernetes cluster with Istio on this machine, with no Docker and no cloud.
@@ -19,6 +20,9 @@ use testbed::{Result, Testbed, forward, supervise};
 #[derive(Parser)]
 #[command(name = "cluster", version, after_help = EXAMPLES)]
 struct Cli {
+    /// The checkout whose clusters are meant; without it the one around the current folder
+    #[arg(long, global = true)]
+    checkout: Option<PathBuf>,
     #[command(subcommand)]
     task: Task,
 }
@@ -111,7 +115,14 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().task) {
+    let cli = Cli::parse();
+    let done = match cli.task {
+        // These run inside the cluster, whatever became of the checkout.
+        Task::Supervise { folder } => supervise::serve(&folder).map(|()| ExitCode::SUCCESS),
+        Task::Forward { listen, target } => forward::serve(listen, target).map(|()| ExitCode::SUCCESS),
+        task => cli.checkout.map_or_else(checkout::root, Ok).and_then(|checkout| run(&checkout, task)),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
@@ -120,59 +131,56 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: Task) -> Result<ExitCode> {
+fn run(checkout: &Path, task: Task) -> Result<ExitCode> {
     match task {
-        Task::Supervise { folder } => supervise::serve(&folder)?,
-        Task::Forward { listen, target } => forward::serve(listen, target)?,
-        Task::Up { which, api_only } => up(&which.name, api_only)?,
-        Task::Down { which } => down(&which.name)?,
-        Task::Status { which, all } => return status(&which.name, all),
-        Task::Part { verb, part, which } => self::part(verb, &part, &which.name)?,
-        Task::Build => raise::build(&checkout::root()?)?,
+        Task::Supervise { .. } | Task::Forward { .. } => {}
+        Task::Up { which, api_only } => up(checkout, &which.name, api_only)?,
+        Task::Down { which } => down(checkout, &which.name)?,
+        Task::Status { which, all } => return status(checkout, &which.name, all),
+        Task::Part { verb, part, which } => self::part(checkout, verb, &part, &which.name)?,
+        Task::Build => raise::build(checkout)?,
         Task::Image { reference, context, which } => {
-            Testbed::load(&checkout::root()?, &which.name)?.load_image(&reference, &context)?;
-            println!("Image {reference} is known to testbed {}.", which.name);
+            Testbed::load(checkout, &which.name)?.load_image(&reference, &context)?;
+            say(format_args!("Image {reference} is known to testbed {}.", which.name));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn up(name: &str, api_only: bool) -> Result<()> {
-    let checkout = checkout::root()?;
-    let testbed = raise::up(&checkout, name, api_only)?;
-    println!("Use it with: . {}", checkout::folder(&checkout, name).join("env").display());
+fn up(checkout: &Path, name: &str, api_only: bool) -> Result<()> {
+    let testbed = raise::up(checkout, name, api_only)?;
+    say(format_args!("Use it with: . {}", checkout::folder(checkout, name).join("env").display()));
     if let (Some(gateway), Some(prometheus)) = (testbed.gateway_url, testbed.prometheus_url) {
-        println!("Gateway {gateway}, Prometheus {prometheus}");
+        say(format_args!("Gateway {gateway}, Prometheus {prometheus}"));
     }
     Ok(())
 }
 
-fn down(name: &str) -> Result<()> {
-    match raise::down(&checkout::root()?, name)? {
-        Left::Removed => println!(
+fn down(checkout: &Path, name: &str) -> Result<()> {
+    match raise::down(checkout, name)? {
+        Left::Removed => say(format_args!(
             "Testbed {name} is down; no process, mount, interface, route, cgroup or file of it is left (its nftables \
              tables went with its network namespace)."
-        ),
-        Left::NothingThere => println!("Testbed {name} was not up; there is nothing to remove."),
+        )),
+        Left::NothingThere => say(format_args!("Testbed {name} was not up; there is nothing to remove.")),
     }
     Ok(())
 }
 
-fn part(verb: Verb, part: &str, name: &str) -> Result<()> {
-    let checkout = checkout::root()?;
+fn part(checkout: &Path, verb: Verb, part: &str, name: &str) -> Result<()> {
     if matches!(verb, Verb::Stop | Verb::Restart) {
-        raise::stop_part(&checkout, name, part)?;
-        println!("{part} is stopped.");
+        raise::stop_part(checkout, name, part)?;
+        say(format_args!("{part} is stopped."));
     }
     if matches!(verb, Verb::Start | Verb::Restart) {
-        raise::start_part(&checkout, name, part)?;
-        println!("{part} answers.");
+        raise::start_part(checkout, name, part)?;
+        say(format_args!("{part} answers."));
     }
     Ok(())
 }
 
-fn status(name: &str, all: bool) -> Result<ExitCode> {
-    let health = raise::status(&checkout::root()?, (!all).then_some(name))?;
+fn status(checkout: &Path, name: &str, all: bool) -> Result<ExitCode> {
+    let health = raise::status(checkout, (!all).then_some(name))?;
     Ok(match health {
         Health::Up => ExitCode::SUCCESS,
         Health::Ailing => ExitCode::from(1),

@@ -1,8 +1,12 @@
 //! Shows how a plan goes: a line per finished step, and one moving line on a terminal or one each 15 s elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal as _, Write as _, stdout};
+use std::io::{IsTerminal as _, stdout};
 use std::time::{Duration, Instant};
+
+use rustix::termios::tcgetwinsize;
+
+use crate::say::{say, say_part};
 
 /// Predecessors and expected duration by step.
 type Shape = BTreeMap<String, (Vec<String>, Duration)>;
@@ -32,7 +36,7 @@ impl Display {
             terminal,
             last_plain: start,
         };
-        println!("{title}{}", estimate(display.left()));
+        say(format_args!("{title}{}", estimate(display.left())));
         display
     }
 
@@ -57,30 +61,32 @@ impl Display {
 
     /// Refreshes the moving line, or writes a plain one if it is time.
     pub(super) fn tick(&mut self) {
+        if self.running.is_empty() {
+            return;
+        }
         let now = Instant::now();
         let running: Vec<(&str, Duration)> =
             self.running.iter().map(|(name, since)| (name.as_str(), now - *since)).collect();
         let text = running_line(&running, self.start.elapsed(), self.left());
         if self.terminal {
-            let width = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_usize);
-            print!("\r\x1b[K{}", text.chars().take(width.saturating_sub(1)).collect::<String>());
-            // A closed output is no reason to stop what is being done.
-            drop(stdout().flush());
+            // A line that wraps could not be taken back.
+            let width = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
+            let width = if width == 0 { 80 } else { width };
+            say_part(format_args!("\r\x1b[K{}", text.chars().take(width - 1).collect::<String>()));
         } else if now - self.last_plain >= PLAIN {
             self.last_plain = now;
-            println!("{text}");
+            say(text);
         }
     }
 
     pub(super) fn end(&self) {
         if self.terminal {
-            print!("\r\x1b[K");
+            say_part("\r\x1b[K");
         }
-        drop(stdout().flush());
     }
 
     fn line(&mut self, text: &str) {
-        println!("{}{text}", if self.terminal { "\r\x1b[K" } else { "" });
+        say(format_args!("{}{text}", if self.terminal { "\r\x1b[K" } else { "" }));
         self.tick();
     }
 

@@ -19,12 +19,13 @@ pub use status::{Health, status};
 
 use crate::build::Programs;
 use crate::checkout;
-use crate::env::Testbed;
+use crate::env::{Testbed, part_command};
 use crate::envfile;
 use crate::error::{Error, Result};
 use crate::network::{ENVOY_ADMIN_PORT, GATEWAY_PORT};
 use crate::plan::Times;
 use crate::registry::{self, Record};
+use crate::say::say;
 use crate::supervise::{self, Status};
 
 /// How long a part may take to answer again.
@@ -49,7 +50,7 @@ pub fn up(checkout: &Path, name: &str, api_only: bool) -> Result<Testbed> {
         if record.alive() && record.complete {
             return already_up(checkout, &record, api_only);
         }
-        println!("Removing what an earlier run of testbed {name} left behind");
+        say(format_args!("Removing what an earlier run of testbed {name} left behind"));
         lower::remove(&record)?;
     }
     let cache = checkout::cache();
@@ -73,7 +74,7 @@ pub fn up(checkout: &Path, name: &str, api_only: bool) -> Result<Testbed> {
     cluster.record.complete = true;
     cluster.record.save()?;
     write_env(checkout, name, &testbed)?;
-    println!("Testbed {name} is up after {:.1} s.", start.elapsed().as_secs_f64());
+    say(format_args!("Testbed {name} is up after {:.1} s.", start.elapsed().as_secs_f64()));
     Ok(testbed)
 }
 
@@ -86,7 +87,7 @@ pub fn build(checkout: &Path) -> Result<()> {
     fs::create_dir_all(&cache).map_err(Error::io("create", &cache))?;
     let mut times = Times::load(&cache);
     Programs::locate(checkout, &cache)?.provide(checkout, &cache, false, &mut times)?;
-    println!("All programs of the testbed are in {}", cache.display());
+    say(format_args!("All programs of the testbed are in {}", cache.display()));
     Ok(())
 }
 
@@ -123,13 +124,13 @@ fn already_up(checkout: &Path, record: &Record, api_only: bool) -> Result<Testbe
     let folder = record.folder();
     for state in supervise::list(&folder)? {
         if !matches!(state.status, Status::Running { .. }) {
-            println!("Starting {} again", state.part.name);
+            say(format_args!("Starting {} again", state.part.name));
             supervise::start(&folder, &state.part.name, RESTART)?;
         }
     }
     let testbed = testbed(record)?;
     write_env(checkout, name, &testbed)?;
-    println!("Testbed {name} is already up.");
+    say(format_args!("Testbed {name} is already up."));
     Ok(testbed)
 }
 
@@ -156,11 +157,13 @@ fn testbed(record: &Record) -> Result<Testbed> {
             ("TESTBED_STATE", record.folder().display().to_string()),
             (envfile::BIN, file("bin")),
             (envfile::CLUSTER_PROGRAM, program.clone()),
+            (envfile::CHECKOUT, record.checkout.display().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );
     if !record.api_only {
-        let part = |verb: &str| format!("{program} part {verb} prometheus --name {}", record.name);
+        let from = record.checkout.display().to_string();
+        let part = |verb: &str| part_command(&program, &from, verb, "prometheus", &record.name);
         let more = [
             ("GATEWAY_URL", format!("http://{node}:{GATEWAY_PORT}")),
             ("ENVOY_ADMIN_URL", format!("http://{node}:{ENVOY_ADMIN_PORT}")),

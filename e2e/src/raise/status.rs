@@ -6,6 +6,7 @@ use crate::checkout;
 use crate::error::Result;
 use crate::process;
 use crate::registry::{self, Record};
+use crate::say::say;
 use crate::supervise::{self, PartState, Status};
 
 /// What `status` found.
@@ -27,19 +28,19 @@ pub fn status(checkout: &Path, name: Option<&str>) -> Result<Health> {
     let Some(name) = name else {
         let all = registry::all();
         if all.is_empty() {
-            println!("No testbed stands on this machine.");
+            say("No testbed stands on this machine.");
             return Ok(Health::Down);
         }
         let health: Vec<Health> = all.iter().map(show).collect();
         return Ok(if health.iter().all(|one| *one == Health::Up) { Health::Up } else { Health::Ailing });
     };
     let Some(record) = registry::find(checkout, name) else {
-        println!("Testbed {name} is down; nothing of it is left.");
+        say(format_args!("Testbed {name} is down; nothing of it is left."));
         return Ok(Health::Down);
     };
     let health = show(&record);
     if health == Health::Up {
-        println!("Use it with: . {}", checkout::folder(checkout, name).join("env").display());
+        say(format_args!("Use it with: . {}", checkout::folder(checkout, name).join("env").display()));
     }
     Ok(health)
 }
@@ -47,35 +48,35 @@ pub fn status(checkout: &Path, name: Option<&str>) -> Result<Health> {
 fn show(record: &Record) -> Health {
     let name = &record.name;
     let mode = if record.api_only { ", API server only" } else { "" };
-    println!(
+    say(format_args!(
         "Testbed {name} of {}{mode}, node {}, since {}",
         record.checkout.display(),
         record.network().node(),
         age(record.since)
-    );
+    ));
     if !record.alive() {
-        println!("  its first process is gone; `make up` clears it away and begins anew");
+        say("  its first process is gone; `make up` clears it away and begins anew");
         return Health::Ailing;
     }
     let folder = record.folder();
     let states = match supervise::list(&folder) {
         Ok(states) => states,
         Err(error) => {
-            println!("  {error}");
+            say(format_args!("  {error}"));
             return Health::Ailing;
         }
     };
-    println!("  {:<24} {:<10} {:<22} {:<24} {:>8}  log", "part", "state", "since", "version", "pid");
+    say(format_args!("  {:<24} {:<10} {:<22} {:<24} {:>8}  log", "part", "state", "since", "version", "pid"));
     let mut health = if record.complete { Health::Up } else { Health::Ailing };
     for state in &states {
         let (word, well) = state_word(&folder, state);
         if !well {
             health = Health::Ailing;
         }
-        println!("{}", line(record, state, &word));
+        say(line(record, state, &word));
     }
     if !record.complete {
-        println!("  raising it did not come to its end; `make up` begins anew");
+        say("  raising it did not come to its end; `make up` begins anew");
     }
     health
 }

@@ -93,7 +93,8 @@ impl Cluster {
 
 fn apply_files(testbed: &Testbed, path: &Path) -> Result<()> {
     let mut kubectl = testbed.kubectl();
-    kubectl.args(["apply", "--server-side", "--force-conflicts", "--field-manager=testbed", "--filename"]);
+    kubectl.args(["apply", "--server-side", "--force-conflicts", "--field-manager=testbed"]);
+    kubectl.args(["--request-timeout=60s", "--filename"]);
     output(kubectl.arg(path)).map(drop)
 }
 
