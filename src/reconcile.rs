@@ -195,7 +195,7 @@ fn tell(key: &ReleaseKey, ports: &Ports, decision: &HistoryEntry) {
         release = %key, seq = decision.seq, decision = decision.verdict.as_str(), reason = %decision.reason,
         phase_from = decision.from.as_str(), phase_to = decision.to.as_str(), version = %decision.version,
         hash = %decision.hash, from = decision.from_percent, to = decision.to_percent,
-        message = %decision.message, "decision committed",
+        why = %decision.message, "decision committed",
     );
 }
 

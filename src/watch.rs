@@ -166,10 +166,8 @@ async fn run(client: Client, scope: Scope, caches: Caches, metrics: Metrics) {
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                if matches!(event, watcher::Event::Init) {
-                    metrics.kube_request("list", scope.watched.plural(), "200");
-                }
                 if matches!(event, watcher::Event::InitDone) {
+                    metrics.kube_request("list", scope.watched.plural(), "200");
                     if lacking {
                         info!(kind = %resource.kind, "the API server serves this kind now");
                     }
