@@ -21,3 +21,6 @@ pub mod run;
 pub mod settings;
 pub mod telemetry;
 pub mod watch;
+
+#[cfg(test)]
+mod testing;

@@ -61,6 +61,7 @@ struct Server {
     breaker: Mutex<Breaker>,
     metrics: Metrics,
     clock: Clock,
+    limit: Duration,
 }
 
 impl fmt::Debug for Prometheus {
@@ -118,6 +119,15 @@ impl Prometheus {
     /// # Errors
     /// If an address is none, or an https address cannot be checked for lack of CA certificates.
     pub fn new(sources: &[Source], metrics: &Metrics, clock: &Clock) -> Result<Self, PrometheusError> {
+        Self::limited(sources, metrics, clock, LIMIT)
+    }
+
+    fn limited(
+        sources: &[Source],
+        metrics: &Metrics,
+        clock: &Clock,
+        limit: Duration,
+    ) -> Result<Self, PrometheusError> {
         let servers = sources
             .iter()
             .map(|source| {
@@ -133,6 +143,7 @@ impl Prometheus {
                     breaker: Mutex::new(Breaker::default()),
                     metrics: metrics.clone(),
                     clock: clock.clone(),
+                    limit,
                 };
                 Ok((source.name.clone(), Arc::new(server)))
             })
@@ -191,7 +202,7 @@ impl Server {
             let _slot = self.slots.acquire().await;
             send(client, &self.query, promql, time).await
         };
-        let outcome = tokio::time::timeout(LIMIT, work).await.unwrap_or(Err(Unanswered::TimedOut));
+        let outcome = tokio::time::timeout(self.limit, work).await.unwrap_or(Err(Unanswered::TimedOut));
         let word = match &outcome {
             Ok((200..=299, _)) => "ok",
             Ok(_) => "refused",

@@ -1,1 +1,67 @@
+//! Tests of the probe against gateways that confirm, lag, say nothing or are not there.
 
+use model_release_core::plan::Probe;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{Reply, Server, response};
+use crate::watch::{Change, Object, Scope, Watched};
+
+fn probe() -> Probe {
+    Probe {
+        set: "public".into(),
+        namespace: "infra".into(),
+        service: "gateway".into(),
+        port: "http".into(),
+        host: "fraud.example.com".into(),
+        path: "/x".into(),
+        token: "abc".into(),
+    }
+}
+
+fn behind(caches: &Caches, pod: &str, port: u16) {
+    let body = json!({
+        "metadata": {"labels": {"kubernetes.io/service-name": "gateway"}},
+        "ports": [{"name": "http", "port": port}],
+        "endpoints": [{"addresses": ["127.0.0.1"], "targetRef": {"name": pod}, "conditions": {"ready": true}}],
+    });
+    let object = Object {
+        namespace: "infra".into(),
+        name: format!("slice-{pod}"),
+        uid: pod.into(),
+        resource_version: "1".into(),
+        body,
+    };
+    caches
+        .take(&Scope { watched: Watched::GatewaySlice, namespace: None, labels: None }, Change::Set(object));
+}
+
+#[tokio::test]
+async fn each_ready_pod_is_asked_and_tells_the_number_that_it_follows() {
+    let confirms = Server::start(|_| response("200 OK", "x-modelrelease-seq: 12\r\n", "12")).await;
+    let strange = Server::start(|_| response("200 OK", "x-modelrelease-seq: twelve\r\n", "")).await;
+    let refuses = Server::start(|_| response("404 Not Found", "", "")).await;
+    let silent = Server::start(|_| Reply::Silence).await;
+    let (caches, _woken) = Caches::new(&[]);
+    for (pod, server) in [("a", &confirms), ("b", &strange), ("c", &refuses), ("d", &silent)] {
+        behind(&caches, pod, server.address.port());
+    }
+    let answers = Gateways::default().ask(&caches, vec![probe()]).await;
+    let told: Vec<_> = answers.iter().map(|a| (a.set.as_str(), a.pod.as_str(), a.seq)).collect();
+    assert_eq!(
+        told,
+        [("public", "a", Some(12)), ("public", "b", None), ("public", "c", None), ("public", "d", None)]
+    );
+    let asked = confirms.asked.lock().unwrap()[0].to_ascii_lowercase();
+    assert!(asked.starts_with("get /x http/1.1\r\n"), "{asked}");
+    assert!(
+        asked.contains("host: fraud.example.com\r\n") && asked.contains("x-modelrelease-probe: abc\r\n"),
+        "{asked}"
+    );
+}
+
+#[tokio::test]
+async fn a_set_without_ready_pods_gives_no_answer() {
+    let (caches, _woken) = Caches::new(&[]);
+    assert!(Gateways::default().ask(&caches, vec![probe()]).await.is_empty());
+}
