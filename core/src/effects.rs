@@ -178,6 +178,7 @@ fn choose(status: &mut ModelReleaseStatus, s: &Situation, hash: &Hash) {
     status.state.clocks.candidate_empty_since = None;
     status.state.checks.clear();
     status.analysis = None;
+    status.quality_summary.clear();
     let target = s.release.rollout.steps.first().map_or(10, |step| step.percent);
     status.step = Some(StepStatus { index: 0, weight: 0, target, settled_at: None });
 }

@@ -84,7 +84,7 @@ pub struct Prometheus {
 }
 
 /// One Prometheus server.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Source {
     /// Its name.
@@ -95,6 +95,13 @@ pub struct Source {
     pub entrance: Entrance,
     /// Seconds after a block's end at which it is asked for, so that every scrape is in.
     pub lag_seconds: i64,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        let entrance = Entrance::default();
+        Self { name: String::new(), url: String::new(), entrance, lag_seconds: 3 }
+    }
 }
 
 /// Where requests and errors of a version are counted.
