@@ -113,7 +113,7 @@ fn chain(
 }
 
 fn done_line(step: &str, took: Duration, remark: &str) -> String {
-    format!("  {step:<26} {:>8}  {remark}", short(took)).trim_end().to_owned()
+    format!("  {step:<30} {:>8}  {remark}", short(took)).trim_end().to_owned()
 }
 
 fn running_line(running: &[(&str, Duration)], so_far: Duration, left: Duration) -> String {
@@ -171,7 +171,10 @@ mod tests {
         let line =
             running_line(&[("kube-apiserver", SECOND * 75), ("etcd", SECOND * 2)], SECOND * 80, SECOND * 320);
         assert_eq!(line, "  … kube-apiserver 75 s, etcd 2.0 s | 80 s so far, about 5 min 20 s to go");
-        assert_eq!(done_line("etcd", SECOND * 51, "v3.6.5"), "  etcd                           51 s  v3.6.5");
+        assert_eq!(
+            done_line("etcd", SECOND * 51, "v3.6.5"),
+            "  etcd                               51 s  v3.6.5"
+        );
     }
 
     #[test]
