@@ -21,7 +21,7 @@ const LARGEST_CHOICE: usize = 20;
 /// of storing it), nothing below `spec` has a default, and a release that nobody looked at yet says so.
 ///
 /// # Panics
-/// If the types had no OpenAPI schema; they are constants, and a test makes it.
+/// If the types had no schema; they are constants, and a test makes it.
 #[expect(clippy::expect_used, reason = "the schema is a constant of the types; a test makes it")]
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = ModelRelease::crd();
