@@ -1,7 +1,9 @@
 //! Runs programs: captured output, and errors that show the end of what the program wrote.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
@@ -31,6 +33,25 @@ pub fn output(command: &mut Command) -> Result<String> {
 /// As [`output`].
 pub fn output_with_input(command: &mut Command, input: &[u8]) -> Result<String> {
     finish(command, Some(input))
+}
+
+/// Runs to the end with both outputs in a file, so that one can follow it; the file is written anew.
+///
+/// # Errors
+/// As [`output`], with the file's last lines; or if the file cannot be written.
+pub fn logged(command: &mut Command, log: &Path) -> Result<()> {
+    let file = File::create(log).map_err(Error::io("write", log))?;
+    let both = file.try_clone().map_err(Error::io("write", log))?;
+    let status = command.stdin(Stdio::null()).stdout(file).stderr(both).status();
+    let detail = match status {
+        Ok(status) if status.success() => return Ok(()),
+        Ok(status) => {
+            let wrote = std::fs::read(log).map_err(Error::io("read", log))?;
+            format!("{status}; last lines:\n{}", tail(&String::from_utf8_lossy(&wrote), TAIL))
+        }
+        Err(error) => format!("could not be started ({error}); check that the program is installed"),
+    };
+    Err(Error::Command { command: display(command), detail })
 }
 
 fn finish(command: &mut Command, input: Option<&[u8]>) -> Result<String> {
@@ -76,6 +97,16 @@ mod tests {
         let error = output(&mut command(["sh", "-c", "echo out; echo broken >&2; exit 3"])).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("sh -c") && text.contains("broken") && text.contains('3'), "{text}");
+    }
+
+    #[test]
+    fn a_log_keeps_all_that_was_written_and_the_error_shows_its_end() {
+        let log = std::env::temp_dir().join(format!("testbed-logged-{}", std::process::id()));
+        let script = "for i in $(seq 40); do echo line $i; done; exit 1";
+        let error = logged(&mut command(["sh", "-c", script]), &log).unwrap_err().to_string();
+        assert!(error.contains("line 40") && !error.contains("line 10\n"), "{error}");
+        assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 40);
+        std::fs::remove_file(log).unwrap();
     }
 
     #[test]

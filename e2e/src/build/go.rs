@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::pins;
-use crate::command::{command, output};
+use crate::command::{command, logged, output};
 use crate::error::{Error, Result};
 
 /// What `build.json` says.
@@ -111,14 +111,13 @@ impl GoPart {
         let mut go = self.go(&["build", "-trimpath", "-buildvcs=false", "-tags", &tags]);
         go.args(["-ldflags", &self.recipe.ldflags]).arg("-o").arg(&beside).arg(package);
         let log = logs.join(format!("{program}.log"));
-        if let Err(error) = output(&mut go) {
-            drop(fs::write(&log, error.to_string()));
-            return Err(Error::other(format!(
+        logged(&mut go, &log).map_err(|error| {
+            Error::other(format!(
                 "{error}\n  the whole of it is in {}; check that the module proxy can be reached (`go env GOPROXY`) and \
                  run the command again, what is built stays built",
                 log.display()
-            )));
-        }
+            ))
+        })?;
         for file in &self.recipe.files {
             self.copy(file)?;
         }
