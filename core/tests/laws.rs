@@ -58,15 +58,21 @@ fn happen(mut world: World, event: &Happens) -> World {
                 world.stable(&name(*version));
             }
         }
-        Happens::Rollback(value) => drop(world.annotate(*value)),
-        Happens::Sick(version, true) => drop(world.sick.insert(name(*version))),
-        Happens::Sick(version, false) => drop(world.sick.remove(&name(*version))),
+        Happens::Rollback(value) => {
+            world.annotate(*value);
+        }
+        Happens::Sick(version, true) => {
+            world.sick.insert(name(*version));
+        }
+        Happens::Sick(version, false) => {
+            world.sick.remove(&name(*version));
+        }
         Happens::Prometheus(up) => world.prometheus = *up,
         Happens::Accuracy(version, good) => {
-            drop(world.accuracy.insert(name(*version), if *good { 0.95 } else { 0.7 }))
+            world.accuracy.insert(name(*version), if *good { 0.95 } else { 0.7 });
         }
         Happens::Errors(version, bad) => {
-            drop(world.errors.insert(name(*version), if *bad { 0.5 } else { 0.0 }))
+            world.errors.insert(name(*version), if *bad { 0.5 } else { 0.0 });
         }
         Happens::Tamper => {
             if world.observed.children.keys().any(|k| k.kind == Kind::VirtualService && k.name == "fraud") {
