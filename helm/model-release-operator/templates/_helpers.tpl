@@ -53,9 +53,14 @@ traffic:
   clusterDomain: {{ .Values.traffic.clusterDomain }}
   meshExportTo: {{- .Values.traffic.meshExportTo | toYaml | nindent 4 }}
   maxClients: {{ .Values.traffic.maxClients | int64 }}
-gateways: {{- .Values.gateways | toYaml | nindent 0 }}
+{{- if .Values.gateways }}
+gateways:
+{{ .Values.gateways | toYaml }}
+{{- else }}
+gateways: []
+{{- end }}
 prometheus: {{- .Values.prometheus | toYaml | nindent 2 }}
-fetcherImage: {{ .Values.fetcherImage | default (printf "ghcr.io/modelrelease/fetcher:%s" .Chart.AppVersion) | quote }}
+fetcherImage: {{ .Values.fetcherImage | default (printf "modelrelease/fetcher:%s" .Chart.AppVersion) | quote }}
 propagationWaitSeconds: {{ .Values.propagationWaitSeconds | int64 }}
 detectSeconds: {{ .Values.detectSeconds | int64 }}
 {{- end -}}
