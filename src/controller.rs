@@ -60,7 +60,7 @@ impl Controller {
             }
             let now = Instant::now();
             for (key, _) in self.ports.caches.releases() {
-                self.queue.wake(key, now);
+                self.queue.wake(&key, now);
             }
             let stopped = self.lead_on(&mut stop).await;
             if stopped {
@@ -86,7 +86,7 @@ impl Controller {
                 _ = stop.wait_for(|stop| *stop) => return true,
                 () = self.lead.becomes(false) => return false,
                 Some(ended) = self.running.join_next() => self.ended(ended),
-                Some(key) = self.woken.recv() => self.queue.wake(key, Instant::now()),
+                Some(key) = self.woken.recv() => self.queue.wake(&key, Instant::now()),
                 () = sleep_until(due) => {}
             }
         }
@@ -137,7 +137,7 @@ async fn sleep_until(due: Option<Instant>) {
 /// One look, whatever happens in it.
 async fn look(key: &ReleaseKey, ports: &Ports) -> Outcome {
     let begun = Instant::now();
-    let looking = AssertUnwindSafe(reconcile(key, ports)).catch_unwind();
+    let looking = AssertUnwindSafe(Box::pin(reconcile(key, ports))).catch_unwind();
     let (outcome, result) = match tokio::time::timeout(LONGEST, looking).await {
         Ok(Ok(Ok(Looked::At(next)))) => {
             let wait = until(ports.clock.now(), next).max(SOONEST);

@@ -30,7 +30,7 @@ pub enum Next {
     /// Read the record.
     Read,
     /// Write ourselves into it: into this revision, or a new one if there is none.
-    Take(Option<Record>),
+    Take(Option<Box<Record>>),
     /// Another leads.
     Wait,
 }
@@ -77,9 +77,11 @@ impl Rule {
         match record {
             None => Next::Take(None),
             Some(record) if record.holder.is_empty() || record.holder == self.identity => {
-                Next::Take(Some(record.clone()))
+                Next::Take(Some(Box::new(record.clone())))
             }
-            Some(record) if now.duration_since(*since) >= DURATION => Next::Take(Some(record.clone())),
+            Some(record) if now.duration_since(*since) >= DURATION => {
+                Next::Take(Some(Box::new(record.clone())))
+            }
             Some(_) => Next::Wait,
         }
     }
@@ -187,7 +189,7 @@ impl Election {
                     self.leases.read(limit).await.map(|record| self.rule.read(record, Instant::now()))
                 }
                 Next::Take(over) => {
-                    match self.leases.write(over.as_ref(), &self.rule.identity, limit).await {
+                    match self.leases.write(over.as_deref(), &self.rule.identity, limit).await {
                         Ok(record) => {
                             self.rule.wrote(record, now);
                             self.recovered();
@@ -273,7 +275,7 @@ mod tests {
             let mut rule = Rule::new("me");
             assert_eq!(rule.next(now), Next::Read);
             rule.read(found.clone(), now);
-            assert_eq!(rule.next(now), Next::Take(found));
+            assert_eq!(rule.next(now), Next::Take(found.map(Box::new)));
         }
     }
 
@@ -286,7 +288,7 @@ mod tests {
         rule.read(Some(record("other", 2)), at(start, 14));
         assert_eq!(rule.next(at(start, 28)), Next::Wait, "a change starts the wait anew");
         rule.read(Some(record("other", 2)), at(start, 28));
-        assert_eq!(rule.next(at(start, 29)), Next::Take(Some(record("other", 2))));
+        assert_eq!(rule.next(at(start, 29)), Next::Take(Some(Box::new(record("other", 2)))));
         assert!(!rule.leads(at(start, 29)), "only an accepted write makes a leader");
     }
 
@@ -299,7 +301,7 @@ mod tests {
         assert!(rule.leads(at(start, 9)));
         assert_eq!(
             rule.next(at(start, 2)),
-            Next::Take(Some(record("me", 2))),
+            Next::Take(Some(Box::new(record("me", 2)))),
             "a leader renews without reading"
         );
         rule.lost();

@@ -49,8 +49,8 @@ async fn corrections(
     memory: &Memory,
     cluster: &Cluster,
 ) -> Result<Vec<(Key, Option<Object>)>, ApiError> {
-    let cached = |object: &Key| caches.get(Watched::Child(object.kind), &object.namespace, &object.name);
-    let seen = |object: &Key, doubt: &Doubt| doubt.written.seen_in(cached(object).as_deref());
+    let kept = |object: &Key| caches.get(Watched::Child(object.kind), &object.namespace, &object.name);
+    let seen = |object: &Key, doubt: &Doubt| doubt.written.seen_in(kept(object).as_deref());
     let doubts = memory.doubts(key);
     let waiting: Vec<_> = doubts.iter().filter(|(_, doubt)| !doubt.waited).collect();
     if !waiting.is_empty() {
@@ -63,7 +63,7 @@ async fn corrections(
             continue;
         }
         let found = cluster.read_object(object).await?;
-        memory.read_live(key, object, found.as_ref(), cached(object).as_deref());
+        memory.read_live(key, object, found.as_ref(), kept(object).as_deref());
         corrections.push((object.clone(), found));
     }
     Ok(corrections)

@@ -203,7 +203,7 @@ impl Server {
             send(client, &self.query, promql, time).await
         };
         let outcome = tokio::time::timeout(self.limit, work).await.unwrap_or(Err(Unanswered::TimedOut));
-        let word = match &outcome {
+        let told = match &outcome {
             Ok((200..=299, _)) => "ok",
             Ok(_) => "refused",
             Err(Unanswered::Unreachable) => "unreachable",
@@ -211,20 +211,20 @@ impl Server {
             Err(Unanswered::TooLarge) => "too_large",
             Err(Unanswered::Broken) => "broken",
         };
-        self.metrics.prometheus_query(&self.name, word);
+        self.metrics.prometheus_query(&self.name, told);
         self.metrics.prometheus_took(&self.name, asked.elapsed());
-        if word == "ok" {
+        if told == "ok" {
             self.metrics.prometheus_success(&self.name, self.clock.now());
         }
         let healthy = matches!(&outcome, Ok((code, _)) if *code < 500);
         match self.breaker(|breaker| breaker.note(healthy, Instant::now())) {
             Some(News::Opened) => warn!(
-                source = %self.name, outcome = word,
+                source = %self.name, outcome = told,
                 remedy = "check the source's address in the settings, and that it runs",
                 "Prometheus does not answer; it is tried each ten seconds",
             ),
             Some(News::Closed) => info!(source = %self.name, "Prometheus answers again"),
-            None => debug!(source = %self.name, outcome = word, "asked"),
+            None => debug!(source = %self.name, outcome = told, "asked"),
         }
         outcome
     }

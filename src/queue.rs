@@ -48,12 +48,12 @@ pub struct Queue {
 
 impl Queue {
     /// Something happened to a release: it is due now, or again once its present look ends.
-    pub fn wake(&mut self, key: ReleaseKey, now: Instant) {
+    pub fn wake(&mut self, key: &ReleaseKey, now: Instant) {
         let entry = self.entries.entry(key.clone()).or_default();
         if entry.running_since.is_some() {
             entry.woken = true;
         } else if entry.due.is_none_or(|due| due > now) {
-            self.schedule(&key, now);
+            self.schedule(key, now);
         }
     }
 
@@ -192,10 +192,10 @@ mod tests {
     fn a_release_is_never_looked_at_twice_at_once_and_no_wake_is_lost() {
         let now = Instant::now();
         let mut queue = Queue::default();
-        queue.wake(key("a"), now);
-        queue.wake(key("a"), now);
+        queue.wake(&key("a"), now);
+        queue.wake(&key("a"), now);
         assert_eq!(queue.take(now), Some(key("a")));
-        queue.wake(key("a"), now);
+        queue.wake(&key("a"), now);
         assert_eq!(queue.take(now), None, "it is being looked at");
         queue.done(&key("a"), Outcome::At(now + seconds(3600)), now, 0.0);
         assert_eq!(queue.take(now), Some(key("a")), "the wake in between counts");
@@ -208,12 +208,12 @@ mod tests {
     fn a_wake_brings_a_look_forward_and_never_delays_it() {
         let now = Instant::now();
         let mut queue = Queue::default();
-        queue.wake(key("a"), now);
+        queue.wake(&key("a"), now);
         queue.take(now);
         queue.done(&key("a"), Outcome::At(now + seconds(10)), now, 0.0);
-        queue.wake(key("a"), now + seconds(1));
+        queue.wake(&key("a"), now + seconds(1));
         assert_eq!(queue.next_due(), Some(now + seconds(1)));
-        queue.wake(key("a"), now + seconds(5));
+        queue.wake(&key("a"), now + seconds(5));
         assert_eq!(queue.next_due(), Some(now + seconds(1)));
         assert_eq!(queue.waiting(), 1);
     }
@@ -223,7 +223,7 @@ mod tests {
         let now = Instant::now();
         let mut queue = Queue::default();
         for n in 0..20 {
-            queue.wake(key(&format!("{n:02}")), now + seconds(20 - n));
+            queue.wake(&key(&format!("{n:02}")), now + seconds(20 - n));
         }
         let later = now + seconds(60);
         let taken: Vec<_> = std::iter::from_fn(|| queue.take(later)).collect();
@@ -240,7 +240,7 @@ mod tests {
         let now = Instant::now();
         let wait = |outcome: Outcome, times: u32| {
             let mut queue = Queue::default();
-            queue.wake(key("a"), now);
+            queue.wake(&key("a"), now);
             let mut at = now;
             for _ in 0..times {
                 assert_eq!(queue.take(at), Some(key("a")));
@@ -268,9 +268,9 @@ mod tests {
     fn a_release_that_is_gone_is_forgotten_unless_it_came_back_meanwhile() {
         let now = Instant::now();
         let mut queue = Queue::default();
-        queue.wake(key("a"), now);
+        queue.wake(&key("a"), now);
         queue.take(now);
-        queue.wake(key("a"), now);
+        queue.wake(&key("a"), now);
         queue.done(&key("a"), Outcome::Gone, now, 0.0);
         assert_eq!(queue.take(now), Some(key("a")));
         queue.done(&key("a"), Outcome::Gone, now, 0.0);

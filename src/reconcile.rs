@@ -78,7 +78,7 @@ impl Failure {
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(error) => Some(error),
-            Self::Apply(error) => Some(&error.cause),
+            Self::Apply(error) => Some(&*error.cause),
             Self::Panicked => None,
         }
     }
@@ -241,8 +241,8 @@ async fn stall(read: &Read, ports: &Ports, reason: Reason, message: &str) -> Res
 
 /// Whether a rollback of this release is unfinished, as far as the cache knows.
 pub fn rolling_back(key: &ReleaseKey, caches: &Caches) -> bool {
-    let cached = caches.release(key);
-    let status = cached.as_ref().and_then(|release| release.decoded.as_ref().ok()?.status.as_ref());
+    let known = caches.release(key);
+    let status = known.as_ref().and_then(|release| release.decoded.as_ref().ok()?.status.as_ref());
     status.is_some_and(|status| status.phase == Some(Phase::RollingBack))
 }
 

@@ -30,18 +30,17 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError::Level`] for a level that is none.
 pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
-    // kube warns of each watch that it renews by itself; ours say it once, with what to do.
-    let quiet = ["debug", "trace", "info", "warn"].contains(&level);
-    let directives =
-        if quiet { format!("{level},kube_runtime=error,kube_client=error") } else { level.to_owned() };
+    // kube warns of each watch that it renews by itself, and HTTP tells of each connection; a bare level means ours.
+    let bare = !level.contains(['=', ',']);
+    let directives = if bare { format!("error,model_release_operator={level}") } else { level.to_owned() };
     let filter = EnvFilter::builder()
         .parse(&directives)
         .map_err(|cause| TelemetryError::Level { given: level.to_owned(), cause })?;
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Text => base.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),
         LogFormat::Json => {
-            base.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
         }
     };
     started.map_err(|_| TelemetryError::Taken)

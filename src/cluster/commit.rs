@@ -102,7 +102,7 @@ impl Cluster {
                     self.finalizer(&own, present).await.map_err(|cause| ApplyError {
                         object: None,
                         news: false,
-                        cause,
+                        cause: Box::new(cause),
                     })?;
                 }
                 Write::Create { key, body } => {
@@ -148,17 +148,15 @@ impl Cluster {
                         }
                         news
                     }
-                    // The kind is lacking: a refusal as well, which lasts until one is accepted.
-                    ApiError::Absent { .. } => {
-                        self.memory.doubt(release, &key);
-                        false
-                    }
-                    ApiError::Conflict { .. } | ApiError::TimedOut { .. } | ApiError::Failed { .. } => {
+                    ApiError::Conflict { .. }
+                    | ApiError::Absent { .. }
+                    | ApiError::TimedOut { .. }
+                    | ApiError::Failed { .. } => {
                         self.memory.doubt(release, &key);
                         false
                     }
                 };
-                Err(ApplyError { object: Some(key), news, cause })
+                Err(ApplyError { object: Some(key), news, cause: Box::new(cause) })
             }
         }
     }
@@ -250,7 +248,7 @@ pub struct ApplyError {
     pub news: bool,
     /// What went wrong.
     #[source]
-    pub cause: ApiError,
+    pub cause: Box<ApiError>,
 }
 
 fn key_of(object: &DynamicObject) -> ReleaseKey {

@@ -134,6 +134,6 @@ async fn waiting_ends_with_the_news_or_with_the_limit() {
     assert!(!caches.wait_until(Duration::from_secs(2), there).await);
     let writer = caches.clone();
     let waiting = caches.wait_until(Duration::from_secs(2), there);
-    let writing = async move { writer.take(&pods, Change::Set(object("models", "a-0", 1, &json!({})))) };
-    assert!(tokio::join!(waiting, writing).0);
+    let telling = async move { writer.take(&pods, Change::Set(object("models", "a-0", 1, &json!({})))) };
+    assert!(tokio::join!(waiting, telling).0);
 }
