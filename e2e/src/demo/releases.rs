@@ -2,7 +2,7 @@
 
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use model_release_core::api::ModelRelease;
-use model_release_core::api::status::{HistoryEntry, ModelReleaseStatus, Track, VersionStatus};
+use model_release_core::api::status::{HistoryEntry, ModelReleaseStatus, Phase, Track, VersionStatus};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -90,6 +90,11 @@ pub fn version(status: &ModelReleaseStatus, track: Track) -> Option<&VersionStat
 pub fn condition<'a>(status: &'a ModelReleaseStatus, kind: &str) -> Option<(&'a str, &'a str, &'a str)> {
     let found = status.conditions.iter().find(|condition| condition.type_ == kind)?;
     Some((&found.status, &found.reason, &found.message))
+}
+
+/// The decision that made a version leave.
+pub fn rollback<'a>(status: &'a ModelReleaseStatus, version: &str) -> Option<&'a HistoryEntry> {
+    decided(status, |entry| entry.to == Phase::RollingBack && entry.version == version)
 }
 
 /// The newest decision on record that fits.

@@ -5,19 +5,18 @@ use std::io::{IsTerminal, Write};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use model_release_core::api::status::{CheckStatus, Share, Track};
+use rustix::termios::tcgetwinsize;
 use tokio::sync::oneshot;
 
 use super::observe::Seen;
 use super::releases::version;
 use super::story::{Board, Line};
-use model_release_core::api::status::Track;
 
 /// Redrawing on a terminal.
 const REDRAW: Duration = Duration::from_millis(500);
 /// A block of lines elsewhere.
 const LINES: Duration = Duration::from_secs(5);
-/// Longer lines would wrap, and a wrapped block cannot be redrawn in place.
-const WIDTH: usize = 150;
 
 /// Shows the board until `done`; the last state stays.
 pub async fn show(board: Board, mut done: oneshot::Receiver<()>) {
@@ -28,13 +27,16 @@ pub async fn show(board: Board, mut done: oneshot::Receiver<()>) {
     loop {
         let last = tokio::time::timeout(every, &mut done).await.is_ok();
         let lines = board.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let block = block(&lines, start.elapsed());
+        let block = if terminal { block(&lines, start.elapsed()) } else { plain(&lines, start.elapsed()) };
         let mut text = String::new();
         if terminal && drawn > 0 {
             let _ = write!(text, "\x1b[{drawn}A\x1b[J");
         }
+        // A line that wraps could not be redrawn in place.
+        let width = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+        let width = if terminal && width > 0 { width - 1 } else { usize::MAX };
         for line in &block {
-            let cut: String = line.chars().take(if terminal { WIDTH } else { usize::MAX }).collect();
+            let cut: String = line.chars().take(width).collect();
             let _ = writeln!(text, "{cut}");
         }
         drawn = block.len();
@@ -67,21 +69,31 @@ fn block(lines: &[Line], elapsed: Duration) -> Vec<String> {
     block
 }
 
-/// The lines of one story.
-fn story(line: &Line, seen: &Seen) -> [String; 2] {
-    let wanted = seen.wanted_percent().map_or_else(|| "-".to_owned(), |percent| format!("{percent} %"));
-    let envoy = seen.envoy_percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1} %"));
-    let quality = seen.status.analysis.as_ref().and_then(|analysis| analysis.quality.as_ref());
-    let share = |share: Option<&model_release_core::api::status::Share>| {
-        share.map_or_else(|| "-".to_owned(), |share| format!("{} of {}", share.value, share.events))
+/// A line for each story, for a log.
+fn plain(lines: &[Line], elapsed: Duration) -> Vec<String> {
+    let line = |line: &Line| {
+        let seen = line.seen.as_ref().map(|seen| seen.borrow().clone()).unwrap_or_default();
+        let shown = Shown::of(&seen);
+        format!(
+            "{:>4} s {} {}: {}, weight {} (Envoy {}), accuracy {}, {}; {}; {}",
+            elapsed.as_secs(),
+            line.letter,
+            line.release,
+            seen.phase().as_str(),
+            shown.wanted,
+            shown.envoy,
+            shown.accuracy,
+            shown.verdict,
+            seen.status.message,
+            line.note.borrow().as_str(),
+        )
     };
-    let accuracy = quality.map_or_else(
-        || "-".to_owned(),
-        |quality| format!("{} / {}", share(quality.stable.as_ref()), share(quality.canary.as_ref())),
-    );
-    let verdict = quality.map_or("-", |quality| quality.verdict.as_str());
-    let answered: u64 = seen.load.versions.values().map(|version| version.answers).sum();
-    let failed = seen.load.server_errors + seen.load.broken;
+    lines.iter().map(line).collect()
+}
+
+/// The lines of one story on a terminal.
+fn story(line: &Line, seen: &Seen) -> [String; 2] {
+    let shown = Shown::of(seen);
     let names = [Track::Stable, Track::Canary, Track::Failed, Track::Previous];
     let names: Vec<String> = names
         .iter()
@@ -89,14 +101,47 @@ fn story(line: &Line, seen: &Seen) -> [String; 2] {
         .collect();
     [
         format!(
-            "{:>4}    {:<9} {:<12} {:<15} {accuracy:<31} {verdict:<13} {answered}, {failed}",
+            "{:>4}    {:<9} {:<12} {:<15} {:<31} {:<13} {}",
             line.letter,
             line.release,
             seen.phase().as_str(),
-            format!("{wanted} ({envoy})"),
+            format!("{} ({})", shown.wanted, shown.envoy),
+            shown.accuracy,
+            shown.verdict,
+            shown.clients,
         ),
         format!("        {} | {} | {}", names.join(", "), seen.status.message, line.note.borrow().as_str()),
     ]
+}
+
+/// What is seen of a release, in words.
+struct Shown {
+    wanted: String,
+    envoy: String,
+    accuracy: String,
+    verdict: &'static str,
+    clients: String,
+}
+
+impl Shown {
+    fn of(seen: &Seen) -> Self {
+        let none = || "-".to_owned();
+        let quality = seen.status.analysis.as_ref().and_then(|analysis| analysis.quality.as_ref());
+        let share = |share: Option<&Share>| {
+            share.map_or_else(none, |share| format!("{} of {}", share.value, share.events))
+        };
+        let both = |check: &CheckStatus| {
+            format!("{} / {}", share(check.stable.as_ref()), share(check.canary.as_ref()))
+        };
+        let answered: u64 = seen.load.versions.values().map(|version| version.answers).sum();
+        Self {
+            wanted: seen.wanted_percent().map_or_else(none, |percent| format!("{percent} %")),
+            envoy: seen.envoy_percent.map_or_else(none, |percent| format!("{percent:.1} %")),
+            accuracy: quality.map_or_else(none, both),
+            verdict: quality.map_or("-", |quality| quality.verdict.as_str()),
+            clients: format!("{answered}, {}", seen.load.server_errors + seen.load.broken),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -150,5 +195,14 @@ mod tests {
         let (_tell, note) = watch::channel("waits".to_owned());
         let line = Line { letter: 'D', title: "t", release: "blind".into(), note, seen: None };
         assert!(block(&[line], Duration::from_secs(3)).join("\n").contains("blind     Pending      - (-)"));
+    }
+
+    #[test]
+    fn a_log_has_one_line_for_each_story() {
+        let (_tell, note) = watch::channel("waits".to_owned());
+        let line = Line { letter: 'D', title: "t", release: "blind".into(), note, seen: None };
+        let log = plain(&[line.clone(), line], Duration::from_secs(12));
+        assert_eq!(log.len(), 2);
+        assert!(log[0].starts_with("  12 s D blind: Pending, weight - (Envoy -)"), "{}", log[0]);
     }
 }

@@ -38,7 +38,11 @@ pub async fn tell(stage: &Arc<Stage>, board: &Board) -> Vec<Outcome> {
         async { promoted::tell(begin(PROMOTED, promoted).await?).await },
         async { rolled_back::tell(begin(ROLLED_BACK, rolled_back).await?).await },
         async { by_hand::tell(begin(BY_HAND, by_hand).await?).await },
-        begin(BLIND, blind),
+        async {
+            let story = begin(BLIND, blind).await?;
+            story.note("waits for the other three, who need Prometheus");
+            Ok(story)
+        },
     );
     let d = match d {
         Ok(story) => blind::tell(story).await,

@@ -6,11 +6,11 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use model_release_core::api::annotations::ROLLBACK;
-use model_release_core::api::status::{Act, Phase};
+use model_release_core::api::status::Phase;
 use testbed::Result;
 use testbed::demo::images::Model;
 use testbed::demo::manifest::Manifest;
-use testbed::demo::releases::decided;
+use testbed::demo::releases::rollback;
 use testbed::demo::story::{Board, Stage, Story};
 
 const RELEASES: usize = 4;
@@ -46,8 +46,7 @@ async fn tries(stage: &Arc<Stage>, name: String) -> Result<Vec<f64>> {
         stage.releases.annotate(&name, ROLLBACK, Some("true")).await?;
         story
             .until("it is rolled back and drained", Duration::from_secs(60), |seen| {
-                let gone = |entry: &_| is_rollback(entry, &canary.name);
-                decided(&seen.status, gone).filter(|_| seen.phase() == Phase::RolledBack).map(drop)
+                rollback(&seen.status, &canary.name).filter(|_| seen.phase() == Phase::RolledBack).map(drop)
             })
             .await?;
         took.push(story.last_answer_of(&canary.name, "annotation set", annotated));
@@ -57,8 +56,4 @@ async fn tries(stage: &Arc<Stage>, name: String) -> Result<Vec<f64>> {
     assert!(outcome.ended_well(), "{name}: {:?}", outcome.problems);
     stage.releases.delete(&name).await?;
     Ok(took)
-}
-
-fn is_rollback(entry: &model_release_core::api::status::HistoryEntry, version: &str) -> bool {
-    entry.verdict == Act::Rollback && entry.version == version
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model_release_core::api::status::{Act, Phase};
+use model_release_core::api::status::Phase;
 
 use crate::demo::manifest::INTERVAL_SECONDS;
 use crate::demo::observe::Seen;
@@ -60,7 +60,7 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
     let promoted = story
         .until_while_good("5 epochs are proven and promoted", |seen| {
             let entry =
-                decided(&seen.status, |entry| entry.verdict == Act::Promote && entry.version == canary)?;
+                decided(&seen.status, |entry| entry.to == Phase::Promoting && entry.version == canary)?;
             matches!(seen.phase(), Phase::Baking | Phase::Stable).then(|| entry.clone())
         })
         .await?;

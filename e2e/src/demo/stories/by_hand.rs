@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use model_release_core::api::annotations::ROLLBACK;
 use model_release_core::api::reasons::Reason;
-use model_release_core::api::status::{Act, Phase};
+use model_release_core::api::status::Phase;
 
 use crate::demo::outcome::Outcome;
-use crate::demo::releases::decided;
+use crate::demo::releases::rollback;
 use crate::demo::story::{STEP, Story};
 use crate::error::Result;
 
@@ -24,15 +24,15 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
     story.note("annotation rollback=true is set");
     let annotated = Timestamp::now();
     story.stage.releases.annotate(&story.manifest.name, ROLLBACK, Some("true")).await?;
-    let rollback = story
+    let decision = story
         .until("it is rolled back and drained", STEP, |seen| {
-            let entry = decided(&seen.status, |entry| entry.verdict == Act::Rollback)?.clone();
+            let entry = rollback(&seen.status, &canary)?.clone();
             (seen.phase() == Phase::RolledBack).then_some(entry)
         })
         .await?;
-    story.outcome.decided(&rollback);
-    story.outcome.must(rollback.reason == Reason::ManualRollback, || {
-        format!("rolled back for {} instead of ManualRollback: {}", rollback.reason, rollback.message)
+    story.outcome.decided(&decision);
+    story.outcome.must(decision.reason == Reason::ManualRollback, || {
+        format!("rolled back for {} instead of ManualRollback: {}", decision.reason, decision.message)
     });
     let took = story.last_answer_of(&canary, "annotation set", annotated);
     story

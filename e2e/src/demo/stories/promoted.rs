@@ -1,13 +1,13 @@
 //! Story A: stable was trained for 2 epochs, the canary for 5. It is promoted, in two steps.
 
 use model_release_core::api::reasons::Reason;
-use model_release_core::api::status::{Act, Phase};
+use model_release_core::api::status::{HistoryEntry, Phase};
 
 use crate::demo::limit;
-use crate::demo::outcome::Outcome;
+use crate::demo::outcome::{Effect, Outcome};
 use crate::demo::releases::decided;
 use crate::demo::story::{Story, seconds};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Envoy's share that counts as all, of the requests of the last seconds.
 const ALL: f64 = 99.9;
@@ -25,18 +25,23 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
 
     let promoted = story
         .until_while_good("5 epochs are proven and promoted", |seen| {
-            let passed =
-                decided(&seen.status, |entry| entry.verdict == Act::Promote && entry.version == new)?.clone();
-            (seen.phase() == Phase::Baking).then_some(passed)
+            (seen.phase() == Phase::Baking).then(|| seen.status.clone())
         })
         .await?;
-    let passed = story.observer.looks().borrow().clone();
-    let reason =
-        decided(&passed.status, |entry| entry.reason == Reason::QualityPassed && entry.version == new);
-    story.outcome.decided(reason.unwrap_or(&promoted));
-    story
-        .outcome
-        .must(reason.is_some(), || format!("promoted for {} instead of QualityPassed", promoted.reason));
+    let on_record = |fits: &dyn Fn(&HistoryEntry) -> bool| {
+        decided(&promoted, |entry| entry.version == new && fits(entry)).cloned()
+    };
+    let proven = on_record(&|entry| entry.to == Phase::Promoting);
+    let weight = on_record(&|entry| entry.from_percent < 100 && entry.to_percent == 100);
+    let (Some(proven), Some(weight)) = (proven, weight) else {
+        return Err(Error::other(
+            "the history lacks the decision to promote, or the one that gives all traffic",
+        ));
+    };
+    story.outcome.decided(&proven);
+    story.outcome.must(proven.reason == Reason::QualityPassed, || {
+        format!("promoted for {} instead of QualityPassed: {}", proven.reason, proven.message)
+    });
 
     let everything = story
         .until_while_good("Envoy sends it everything", |seen| {
@@ -53,18 +58,10 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
             (seen.phase() == Phase::Stable && seen.status.stable_version == new).then_some(())
         })
         .await?;
-    let weight =
-        decided(&passed.status, |entry| entry.from_percent < 100 && entry.to_percent == 100).cloned();
-    if let Some(weight) = weight {
-        let took = story.last_answer_of(&old, "weights 0/100 decided", weight.at);
-        story.outcome.must(took <= 5.0, || format!("{old} still answered {took:.1} s after it had weight 0"));
-        story.outcome.effects.push(crate::demo::outcome::Effect {
-            from: "proven".into(),
-            to: "weights 0/100 decided".into(),
-            seconds: seconds(promoted.at, weight.at),
-        });
-    } else {
-        story.outcome.problems.push("no decision on record gives the new version all traffic".into());
-    }
+    let took = story.last_answer_of(&old, "weights 0/100 decided", weight.at);
+    story.outcome.must(took <= 5.0, || format!("{old} still answered {took:.1} s after it had weight 0"));
+    let to = "weights 0/100 decided".to_owned();
+    let took = seconds(proven.at, weight.at);
+    story.outcome.effects.push(Effect { from: "proven".to_owned(), to, seconds: took });
     Ok(story.end().await)
 }

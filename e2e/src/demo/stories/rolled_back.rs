@@ -1,10 +1,10 @@
 //! Story B: stable was trained for 5 epochs, the canary for 2. It is rolled back, and nobody has to ask for it.
 
 use model_release_core::api::reasons::Reason;
-use model_release_core::api::status::{Act, Phase};
+use model_release_core::api::status::Phase;
 
 use crate::demo::outcome::Outcome;
-use crate::demo::releases::decided;
+use crate::demo::releases::rollback;
 use crate::demo::story::{STEP, Story};
 use crate::error::Result;
 
@@ -18,14 +18,11 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
             seen.load.versions.get(&bad).filter(|totals| totals.answers > 0).map(drop)
         })
         .await?;
-    let rollback = story
-        .until("2 epochs are proven worse", STEP, |seen| {
-            decided(&seen.status, |entry| entry.verdict == Act::Rollback && entry.version == bad).cloned()
-        })
-        .await?;
-    story.outcome.decided(&rollback);
-    story.outcome.must(rollback.reason == Reason::QualityRegression, || {
-        format!("rolled back for {} instead of QualityRegression: {}", rollback.reason, rollback.message)
+    let decision =
+        story.until("2 epochs are proven worse", STEP, |seen| rollback(&seen.status, &bad).cloned()).await?;
+    story.outcome.decided(&decision);
+    story.outcome.must(decision.reason == Reason::QualityRegression, || {
+        format!("rolled back for {} instead of QualityRegression: {}", decision.reason, decision.message)
     });
     story
         .until("it is drained", STEP, |seen| {
@@ -36,7 +33,7 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
     story.outcome.must(seen.wanted_percent() == Some(0), || {
         format!("after the rollback the canary has {:?} percent", seen.wanted_percent())
     });
-    let took = story.last_answer_of(&bad, "rollback decided", rollback.at);
+    let took = story.last_answer_of(&bad, "rollback decided", decision.at);
     story
         .outcome
         .must(took <= 5.0, || format!("{bad} still answered {took:.1} s after its rollback was decided"));
