@@ -3,6 +3,7 @@
 pub mod build;
 pub mod checkout;
 pub mod command;
+pub mod dashboard;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod env;

@@ -4,6 +4,7 @@ mod admission;
 mod chart;
 #[path = "../common/mod.rs"]
 mod common;
+mod dashboard;
 mod objects;
 mod rights;
 #[allow(dead_code, reason = "who refuses matters where only rules are evaluated")]

@@ -1,7 +1,7 @@
 //! Rendered objects, by name, so that two ways of rendering can be compared.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -19,13 +19,17 @@ pub fn root() -> PathBuf {
 
 /// helm or kustomize, as the testbed builds them.
 fn tool(name: &str) -> Command {
-    let cache = checkout::cache();
-    let path = Programs::locate(&root(), &cache).unwrap().tools.program(name);
-    if !path.is_file() {
+    let path = Programs::locate(&root(), &checkout::cache()).unwrap().tools.program(name);
+    built(&path);
+    Command::new(path)
+}
+
+/// Has the testbed build its programs if this one is missing.
+pub fn built(program: &Path) {
+    if !program.is_file() {
         let mut build = Command::new(env!("CARGO_BIN_EXE_cluster"));
         command::output(build.arg("build").current_dir(root())).unwrap_or_else(|error| panic!("{error}"));
     }
-    Command::new(path)
 }
 
 /// What the chart makes of a file of values beside these tests.

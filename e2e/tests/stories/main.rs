@@ -9,6 +9,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod dashboard;
 mod idle;
 mod quick;
 mod repair;
@@ -30,6 +31,7 @@ async fn a_release_lives() {
     println!("{}", report.table());
     let problems: Vec<&String> = report.stories.iter().flat_map(|story| &story.problems).collect();
     assert!(problems.is_empty(), "{problems:#?}");
+    dashboard::every_panel_shows_series(&stage, demo::stories::RELEASES[0]).await;
 
     quick::a_rollback_by_hand_is_in_effect_within_a_second(&stage).await;
     idle::an_operator_with_nothing_to_do_asks_nothing_and_stays_small(&stage).await;
