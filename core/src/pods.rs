@@ -186,8 +186,8 @@ mod tests {
         Pod { name: "p".into(), uid: "u".into(), containers: vec![container], ..Pod::default() }
     }
 
-    fn ended(reason: &str, exit_code: i32, message: &str) -> Option<Ended> {
-        Some(Ended { reason: reason.into(), exit_code, message: message.into() })
+    fn ended(reason: &str, exit_code: i32, message: &str) -> Ended {
+        Ended { reason: reason.into(), exit_code, message: message.into() }
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
             pod(Container {
                 name: FETCHER.into(),
                 init: true,
-                ended: ended("Error", 20, &message),
+                ended: Some(ended("Error", 20, &message)),
                 ..Container::default()
             })
         };
@@ -207,11 +207,11 @@ mod tests {
             (waits("ImagePullBackOff"), Some(Reason::CanaryImagePull)),
             (waits("ContainerCreating"), None),
             (
-                server(Container { ended: ended("OOMKilled", 137, ""), ..Container::default() }),
+                server(Container { ended: Some(ended("OOMKilled", 137, "")), ..Container::default() }),
                 Some(Reason::OOMKilled),
             ),
             (
-                server(Container { ended: ended("Error", 1, ""), ..Container::default() }),
+                server(Container { ended: Some(ended("Error", 1, "")), ..Container::default() }),
                 Some(Reason::CanaryCrashLoop),
             ),
             (fetch("DigestMismatch"), Some(Reason::DigestMismatch)),
@@ -231,7 +231,11 @@ mod tests {
     fn restarts_count_once_and_survive_their_pod() {
         let mut memory = BTreeMap::new();
         let crashed = |restarts| {
-            pod(Container { restarts, ended_before: ended("OOMKilled", 137, ""), ..Container::default() })
+            pod(Container {
+                restarts,
+                ended_before: Some(ended("OOMKilled", 137, "")),
+                ..Container::default()
+            })
         };
         count(&mut memory, std::iter::once(&crashed(1)));
         count(&mut memory, std::iter::once(&crashed(1)));

@@ -77,7 +77,7 @@ fn happen(mut world: World, event: &Happens) -> World {
         Happens::Tamper => {
             if world.observed.children.keys().any(|k| k.kind == Kind::VirtualService && k.name == "fraud") {
                 world.tamper(Kind::VirtualService, "fraud", |body| {
-                    body["spec"]["http"] = serde_json::json!([])
+                    body["spec"]["http"] = serde_json::json!([]);
                 });
             }
         }
