@@ -153,6 +153,45 @@ fn bad_samples_are_refused_by_the_rule_they_are_meant_for() {
 }
 
 #[test]
+fn every_release_in_docs_and_samples_passes_every_rule() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the repository");
+    let mut texts = Vec::new();
+    for folder in [".", "docs", "config/samples", "examples/releases"] {
+        let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let text = |_| std::fs::read_to_string(&path).unwrap();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("md") => {
+                    let page = text(());
+                    let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+                    texts.extend(blocks.map(|block| (path.clone(), block.to_owned())));
+                }
+                Some("yaml") => texts.push((path.clone(), text(()))),
+                _ => {}
+            }
+        }
+    }
+    let schema = schema();
+    let mut seen = 0;
+    for (path, text) in texts {
+        for document in text.split("\n---") {
+            let value: Value = serde_saphyr::from_str(document)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            if value["kind"] != "ModelRelease" {
+                continue;
+            }
+            let verdict = Validator::new().validate(&schema, &value, None);
+            assert!(verdict.is_ok(), "{}: {verdict:?}", path.display());
+            let decoded: ModelRelease = serde_json::from_value(value.clone()).unwrap();
+            let again = serde_json::to_value(decoded).unwrap();
+            assert_eq!(again["spec"], value["spec"], "{}: a field is not known", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "only {seen} releases were found");
+}
+
+#[test]
 fn every_rule_has_a_good_and_a_bad_sample() {
     let samples = all_samples();
     let mut rules: BTreeMap<String, Vec<String>> = BTreeMap::new();
