@@ -1,0 +1,211 @@
+//! What must be seen of one release on an API server, told from its first write to its last.
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::json;
+use support::{Fault, NAMESPACE, Operator, cluster, condition, phase, release, stable_only, weights};
+
+#[tokio::test(start_paused = true)]
+async fn a_release_becomes_stable_and_its_decision_is_stored_before_the_first_child() {
+    let server = cluster();
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", stable_only("fraud"));
+    let stored = server.until_phase("fraud", "Stable").await;
+    assert_eq!(stored["status"]["stableVersion"], "v1");
+    let asked = server.asked();
+    let commit = asked.iter().position(|a| a.verb == "update" && a.resource == "modelreleases/status");
+    let first = asked.iter().position(support::store::Asked::writes_child);
+    assert!(commit.unwrap() < first.unwrap(), "{asked:?}");
+    server.until("the route", |s| s.get("virtualservices", "fraud")).await;
+    support::check_history(&server.store());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_gets_its_share_and_a_word_takes_it_back_within_a_second() {
+    let server = cluster();
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", release("fraud"));
+    server.until_phase("fraud", "Analyzing").await;
+    server.until("10 %", |s| s.get("virtualservices", "fraud").filter(|vs| weights(vs) == [90, 10])).await;
+    let asked_at = tokio::time::Instant::now();
+    server.patch(
+        "modelreleases",
+        "fraud",
+        &json!({"metadata": {"annotations": {"modelrelease.dev/rollback": "true"}}}),
+    );
+    server.until("0 %", |s| s.get("virtualservices", "fraud").filter(|vs| weights(vs) == [100, 0])).await;
+    assert!(asked_at.elapsed() < Duration::from_secs(1), "{:?}", asked_at.elapsed());
+    let stored = server.until_phase("fraud", "RolledBack").await;
+    assert_eq!(stored["status"]["quarantine"][0]["version"], "v2");
+    assert_eq!(stored["status"]["quarantine"][0]["reason"], "ManualRollback");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_on_an_older_revision_is_read_again_and_made_anew() {
+    let server = cluster();
+    let mut refused = 0;
+    server.faults(move |asked| {
+        if asked.resource == "modelreleases/status" && refused < 2 {
+            refused += 1;
+            return Fault::Refuse(409);
+        }
+        Fault::None
+    });
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", stable_only("fraud"));
+    server.until_phase("fraud", "Stable").await;
+    let asked = server.asked();
+    let own: Vec<_> =
+        asked.iter().filter(|a| a.name == "fraud" && a.resource.starts_with("modelreleases")).collect();
+    let firsts: Vec<_> = own.iter().map(|a| a.verb).take(6).collect();
+    assert_eq!(firsts, ["get", "update", "get", "update", "get", "update"]);
+    let commit = asked.iter().enumerate().filter(|(_, a)| a.verb == "update").nth(2).unwrap().0;
+    let first = asked.iter().position(support::store::Asked::writes_child).unwrap();
+    assert!(commit < first, "nothing is written for a decision that was refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undecodable_release_harms_no_other_and_is_told() {
+    let server = cluster();
+    let _operator = Operator::start(&server);
+    let mut bad = stable_only("bad");
+    bad["spec"]["stable"] = json!(7);
+    server.create("modelreleases", bad);
+    server.create("modelreleases", stable_only("good"));
+    server.until_phase("good", "Stable").await;
+    let told = server
+        .until("a stalled release", |s| {
+            s.get("modelreleases", "bad").filter(|r| condition(r, "Stalled", "True") == Some("Undecodable"))
+        })
+        .await;
+    assert_eq!(condition(&told, "Ready", "False"), Some("Undecodable"));
+    // Corrected, it is served.
+    server.patch("modelreleases", "bad", &json!({"spec": {"stable": {"version": "v1", "image": "i"}}}));
+    server.until_phase("bad", "Stable").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_child_is_told_and_the_release_recovers_by_itself() {
+    let server = cluster();
+    server.faults(|asked| {
+        if asked.verb == "create" && asked.resource == "deployments" {
+            Fault::Refuse(403)
+        } else {
+            Fault::None
+        }
+    });
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", stable_only("fraud"));
+    server
+        .until("the refusal", |s| {
+            let told = s.get("modelreleases", "fraud")?;
+            told["status"].to_string().contains("ChildRefused").then_some(())
+        })
+        .await;
+    let tried = server.asked().iter().filter(|a| a.verb == "create" && a.resource == "deployments").count();
+    assert!(tried <= 3, "a refusal is not hammered: {tried}");
+    server.faults(|_| Fault::None);
+    server.until_phase("fraud", "Stable").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_lost_answer_the_object_is_read_before_anything_is_written() {
+    let server = cluster();
+    let mut muted = false;
+    server.faults(move |asked| {
+        if asked.verb == "create" && asked.resource == "deployments" && !std::mem::replace(&mut muted, true) {
+            return Fault::Mute;
+        }
+        Fault::None
+    });
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", stable_only("fraud"));
+    server.until_phase("fraud", "Stable").await;
+    let asked = server.asked();
+    let of_deployment: Vec<_> =
+        asked.iter().filter(|a| a.resource == "deployments" && !a.name.is_empty()).collect();
+    assert_eq!(of_deployment[0].verb, "create");
+    assert_eq!(of_deployment[1].verb, "get", "{of_deployment:?}");
+    let created = of_deployment.iter().filter(|a| a.verb == "create").count();
+    assert_eq!(created, 1, "what was done is not done again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_object_of_our_name_is_left_alone() {
+    let server = cluster();
+    server.create(
+        "services",
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "fraud"}, "spec": {"x": 1}}),
+    );
+    let before = server.get("services", "fraud");
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", stable_only("fraud"));
+    server
+        .until("the conflict", |s| {
+            let told = s.get("modelreleases", "fraud")?;
+            told["status"].to_string().contains("OwnershipConflict").then_some(())
+        })
+        .await;
+    assert_eq!(server.get("services", "fraud"), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_put_right() {
+    let server = cluster();
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", release("fraud"));
+    server.until_phase("fraud", "Analyzing").await;
+    let route =
+        server.until("10 %", |s| s.get("virtualservices", "fraud").filter(|v| weights(v) == [90, 10])).await;
+    let mut changed = route["spec"]["http"].clone();
+    let rules = changed.as_array_mut().unwrap();
+    rules.last_mut().unwrap()["route"][0]["weight"] = json!(50);
+    rules.last_mut().unwrap()["route"][1]["weight"] = json!(50);
+    server.patch("virtualservices", "fraud", &json!({"spec": {"http": changed}}));
+    server
+        .until("10 % again", |s| s.get("virtualservices", "fraud").filter(|v| weights(v) == [90, 10]))
+        .await;
+    let name = server.store().objects.keys().find(|(r, ..)| r == "deployments").unwrap().2.clone();
+    server.act(|store| store.delete("deployments", NAMESPACE, &name, &json!(null))).unwrap();
+    server.until("the Deployment again", |s| s.get("deployments", &name)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_without_istio_is_told_and_found_to_have_it_within_a_minute() {
+    let server = cluster();
+    server.store().lacking.insert("virtualservices".into());
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", stable_only("fraud"));
+    server
+        .until("the missing kind", |s| {
+            s.get("modelreleases", "fraud")
+                .filter(|r| condition(r, "Accepted", "False") == Some("MissingAPI"))
+        })
+        .await;
+    server.store().lacking.clear();
+    let installed = tokio::time::Instant::now();
+    server.until_phase("fraud", "Stable").await;
+    assert!(installed.elapsed() < Duration::from_secs(90), "{:?}", installed.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_waits_for_nothing_costs_nothing_but_watches() {
+    let server = cluster();
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", stable_only("fraud"));
+    server.until_phase("fraud", "Stable").await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let settled = server.until("settled traffic", |s| {
+        s.get("modelreleases", "fraud").filter(|r| condition(r, "TrafficApplied", "True").is_some())
+    });
+    settled.await;
+    // Whatever still follows from that has happened a minute later.
+    tokio::time::timeout(Duration::from_secs(60), std::future::pending::<()>()).await.unwrap_err();
+    let before = server.asked().len();
+    tokio::time::timeout(Duration::from_secs(3 * 3600), std::future::pending::<()>()).await.unwrap_err();
+    let since: Vec<_> = server.asked().into_iter().skip(before).filter(|a| a.verb != "watch").collect();
+    assert!(since.is_empty(), "{since:?}");
+    assert_eq!(phase(&server.get("modelreleases", "fraud").unwrap()), "Stable");
+}
