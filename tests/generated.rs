@@ -1,4 +1,10 @@
 //! What is generated stands in the repository as the code would write it today; `make generate` rewrites it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where something fails"
+)]
 
 #[path = "generated/dashboard.rs"]
 mod dashboard;

@@ -41,9 +41,9 @@ fn the_settings_in_the_docs_are_settings_and_every_field_is_told() {
     names(&written, &mut fields);
     assert!(fields.len() > 15, "{fields:?}");
     for field in fields {
-        // The selector's labels are the administrator's own.
+        // The selector's label is the administrator's own.
         let told =
-            page.contains(&format!(".{field}`")) || page.contains(&format!("`{field}")) || field == "istio";
+            page.contains(&format!(".{field}")) || page.contains(&format!("`{field}")) || field == "istio";
         assert!(told, "docs/settings.md does not tell of {field}");
     }
 }

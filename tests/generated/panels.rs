@@ -34,6 +34,7 @@ pub(super) struct Panel {
     pub(super) series: Vec<(String, &'static str)>,
 }
 
+#[expect(clippy::too_many_lines, reason = "a list, one panel after the other")]
 pub(super) fn panels() -> Vec<Panel> {
     let share = Kind::Lines { unit: "percentunit", least: Some(0.0), most: Some(1.0) };
     vec![
@@ -174,9 +175,7 @@ pub(super) fn panels() -> Vec<Panel> {
             kind: Kind::Lines { unit: "reqps", least: Some(0.0), most: None },
             size: (8, 8),
             series: vec![(
-                format!(
-                    r#"sum(rate({{__name__=~"envoy_mrel_${{limit}}_[0-9a-f]{{8}}_http_local_rate_limit_rate_limited"}}[$__rate_interval])) or sum(rate(istio_requests_total{{reporter="source",response_code="429",response_flags="RL",destination_service=~"$name.*[.]$namespace[.]svc[.].+"}}[$__rate_interval]))"#
-                ),
+                r#"sum(rate({__name__=~"envoy_mrel_${limit}_[0-9a-f]{8}_http_local_rate_limit_rate_limited"}[$__rate_interval])) or sum(rate(istio_requests_total{reporter="source",response_code="429",response_flags="RL",destination_service=~"$name.*[.]$namespace[.]svc[.].+"}[$__rate_interval]))"#.to_owned(),
                 "over the limit",
             )],
         },

@@ -1,4 +1,10 @@
 //! What a real API server says to the definition, to good and bad releases, to the chart and to the operator's rights.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where something fails"
+)]
 
 mod admission;
 mod chart;
