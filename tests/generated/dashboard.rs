@@ -177,7 +177,7 @@ fn style(kind: &Kind) -> (&'static str, Value, Value) {
         ),
         Kind::Numbers { unit } => (
             "stat",
-            json!({"unit": unit, "color": {"mode": "fixed", "fixedColor": "text"}}),
+            json!({"unit": unit, "noValue": "none", "color": {"mode": "fixed", "fixedColor": "text"}}),
             json!({
                 "textMode": "auto",
                 "colorMode": "value",
