@@ -1,4 +1,5 @@
 //! What must be seen of one release on an API server, told from its first write to its last.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod support;
 

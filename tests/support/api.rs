@@ -108,8 +108,8 @@ impl ApiServer {
         };
         match tokio::time::timeout(Duration::from_secs(3600), waiting).await {
             Ok(found) => found,
-            Err(_) => panic!(
-                "{what}: not within an hour\n{:#}",
+            Err(elapsed) => panic!(
+                "{what}: {elapsed} (an hour)\n{:#}",
                 json!(self.store().objects.values().collect::<Vec<_>>())
             ),
         }
@@ -213,7 +213,8 @@ impl ApiServer {
                     let new = store.past.partition_point(|past| past.revision <= seen);
                     for past in store.past.iter().skip(new) {
                         if past.resource == meant.resource && meant.covers(&past.object) {
-                            text += &format!("{}\n", json!({"type": past.kind, "object": past.object}));
+                            text += &json!({"type": past.kind, "object": past.object}).to_string();
+                            text.push('\n');
                         }
                     }
                     seen = store.revision;

@@ -51,7 +51,8 @@ pub fn condition<'a>(release: &'a Value, kind: &str, status: &str) -> Option<&'a
 /// Weights of the split of a release's `VirtualService`, in their order.
 pub fn weights(route: &Value) -> Vec<i64> {
     let rules = route.pointer("/spec/http").and_then(Value::as_array).into_iter().flatten();
-    let split = rules.filter(|rule| rule["name"].as_str().is_some_and(|name| name.ends_with(".split")));
+    let split = rules
+        .filter(|rule| rule["name"].as_str().is_some_and(|name| name.rsplit('.').next() == Some("split")));
     split
         .flat_map(|rule| rule["route"].as_array().into_iter().flatten())
         .filter_map(|d| d["weight"].as_i64())

@@ -32,7 +32,7 @@ impl Meant {
             meant.namespace = Some(rest[1].to_owned());
             rest.drain(..2);
         }
-        meant.resource = (*rest.first()?).to_owned();
+        (*rest.first()?).clone_into(&mut meant.resource);
         meant.name = rest.get(1).map(|name| (*name).to_owned());
         meant.subresource = rest.get(2).map(|name| (*name).to_owned());
         meant.query = query
