@@ -223,8 +223,18 @@ fn outcome(all: &[Judged<'_>], gate: Gate, release: &Release, subject: &Subject<
             numbers: all.iter().filter_map(Judged::numbers).take(3).collect(),
         };
     }
+    // A source that does not answer is one trouble, however many checks it keeps waiting.
+    let mut told = Vec::new();
+    let news = |j: &&Judged<'_>| match j.trouble.filter(|trouble| j.reason == Some(*trouble)) {
+        Some(trouble) if told.contains(&trouble) => false,
+        Some(trouble) => {
+            told.push(trouble);
+            true
+        }
+        None => true,
+    };
     let open: Vec<String> =
-        enforced().filter(|j| j.verdict != Verdict::Pass && !j.exempt).map(sentence).collect();
+        enforced().filter(|j| j.verdict != Verdict::Pass && !j.exempt).filter(news).map(sentence).collect();
     let message = match (open.is_empty(), enforced().next()) {
         (false, _) if gate.step && !subject.last_step => format!("enough for a step; {}", open.join("; ")),
         (false, _) => open.join("; "),

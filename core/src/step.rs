@@ -67,7 +67,10 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
     let look = evidence(&view.of(&noted, None));
     if let Some(look) = &look {
         noted.state.checks.clone_from(&look.checks);
-        noted.analysis = Some(look.status.clone());
+        // A bake without absolute bounds compares nothing: what was proven stays to be seen.
+        if look.status.quality.is_some() || !look.status.guardrails.is_empty() {
+            noted.analysis = Some(look.status.clone());
+        }
         let phase = noted.phase.unwrap_or_default();
         facts::bake_clock(&mut noted, phase, look.blind, now);
     }

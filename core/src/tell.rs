@@ -257,10 +257,14 @@ fn stable_ready(s: &Situation) -> Said {
     };
     let stable = name(s, Track::Stable);
     if s.endpoints(&hash) > 0 {
-        (Is::True, Reason::StableReady, format!("{stable} has {} ready pods", s.endpoints(&hash)))
+        (Is::True, Reason::StableReady, format!("{stable} has {}", ready_pods(s.endpoints(&hash))))
     } else {
         (Is::False, Reason::StableUnavailable, format!("{stable} has no ready endpoint"))
     }
+}
+
+fn ready_pods(count: i32) -> String {
+    if count == 1 { "1 ready pod".to_owned() } else { format!("{count} ready pods") }
 }
 
 fn canary_ready(s: &Situation) -> Said {
@@ -279,7 +283,7 @@ fn canary_ready(s: &Situation) -> Said {
         _ if s.ready(&hash, 1) => (
             Is::True,
             Reason::CanaryReady,
-            format!("{} has {} ready pods", version.version, s.endpoints(&hash)),
+            format!("{} has {}", version.version, ready_pods(s.endpoints(&hash))),
         ),
         Some(f) => (Is::False, f.reason, format!("{}: pod {}: {}", version.version, f.pod, f.message)),
         None if s.phase() == Phase::Starting || s.phase() == Phase::Replacing => {
