@@ -92,9 +92,16 @@ pub fn condition<'a>(status: &'a ModelReleaseStatus, kind: &str) -> Option<(&'a 
     Some((&found.status, &found.reason, &found.message))
 }
 
-/// The decision that made a version leave.
+/// The decision that made a version leave, not those that carry it out.
 pub fn rollback<'a>(status: &'a ModelReleaseStatus, version: &str) -> Option<&'a HistoryEntry> {
-    decided(status, |entry| entry.to == Phase::RollingBack && entry.version == version)
+    let leaves = |entry: &HistoryEntry| entry.to == Phase::RollingBack && entry.from != Phase::RollingBack;
+    decided(status, |entry| leaves(entry) && entry.version == version)
+}
+
+/// The decision to promote a version: the one that its evidence led to, not those that carry it out.
+pub fn promotion<'a>(status: &'a ModelReleaseStatus, version: &str) -> Option<&'a HistoryEntry> {
+    let promotes = |entry: &HistoryEntry| entry.to == Phase::Promoting && entry.from != Phase::Promoting;
+    decided(status, |entry| promotes(entry) && entry.version == version)
 }
 
 /// The newest decision on record that fits.

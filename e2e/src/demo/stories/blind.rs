@@ -8,7 +8,7 @@ use model_release_core::api::status::Phase;
 use crate::demo::manifest::INTERVAL_SECONDS;
 use crate::demo::observe::Seen;
 use crate::demo::outcome::{Effect, Outcome};
-use crate::demo::releases::{condition, decided};
+use crate::demo::releases::{condition, promotion};
 use crate::demo::story::{STEP, Story};
 use crate::error::{Error, Result};
 
@@ -59,8 +59,7 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
     effect(&mut story, "Prometheus back", "evidence grows", returned);
     let promoted = story
         .until_while_good("5 epochs are proven and promoted", |seen| {
-            let entry =
-                decided(&seen.status, |entry| entry.to == Phase::Promoting && entry.version == canary)?;
+            let entry = promotion(&seen.status, &canary)?;
             matches!(seen.phase(), Phase::Baking | Phase::Stable).then(|| entry.clone())
         })
         .await?;

@@ -5,7 +5,7 @@ use model_release_core::api::status::{HistoryEntry, Phase};
 
 use crate::demo::limit;
 use crate::demo::outcome::{Effect, Outcome};
-use crate::demo::releases::decided;
+use crate::demo::releases::{decided, promotion};
 use crate::demo::story::{Story, seconds};
 use crate::error::{Error, Result};
 
@@ -28,12 +28,9 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
             (seen.phase() == Phase::Baking).then(|| seen.status.clone())
         })
         .await?;
-    let on_record = |fits: &dyn Fn(&HistoryEntry) -> bool| {
-        decided(&promoted, |entry| entry.version == new && fits(entry)).cloned()
-    };
-    let proven = on_record(&|entry| entry.to == Phase::Promoting);
-    let weight = on_record(&|entry| entry.from_percent < 100 && entry.to_percent == 100);
-    let (Some(proven), Some(weight)) = (proven, weight) else {
+    let all = |entry: &HistoryEntry| entry.from_percent < 100 && entry.to_percent == 100;
+    let weight = decided(&promoted, |entry| entry.version == new && all(entry)).cloned();
+    let (Some(proven), Some(weight)) = (promotion(&promoted, &new).cloned(), weight) else {
         return Err(Error::other(
             "the history lacks the decision to promote, or the one that gives all traffic",
         ));
