@@ -5,7 +5,7 @@ use serde_json::Value;
 use testbed::{Testbed, command};
 
 use crate::common::blocking;
-use crate::objects::{OPERATOR, SYSTEM, by_name, charted, charted_with, configured};
+use crate::objects::{OPERATOR, SYSTEM, by_name, charted, charted_with, configured, linted};
 
 /// Values of the chart, and the folder below `config` that is to be the same.
 const SAME: [(&str, &str); 3] = [
@@ -104,6 +104,12 @@ fn dry_run(testbed: &Testbed, yaml: &str) -> testbed::Result<String> {
         "-",
     ]);
     command::output_with_input(&mut kubectl, yaml.as_bytes())
+}
+
+#[test]
+fn helm_has_nothing_against_the_chart() {
+    let said = linted("everything.yaml").unwrap_or_else(|error| panic!("{error}"));
+    assert!(said.contains("1 chart(s) linted, 0 chart(s) failed"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

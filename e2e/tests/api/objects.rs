@@ -45,6 +45,14 @@ pub fn charted_with(values: &str, more: &[&str]) -> testbed::Result<String> {
     command::output(helm.arg(values).args(more).current_dir(root()))
 }
 
+/// What helm says against the chart with a file of values; a warning is an error.
+pub fn linted(values: &str) -> testbed::Result<String> {
+    let values = root().join("e2e/tests/api/values").join(values);
+    let mut helm = tool("helm");
+    helm.args(["lint", "--strict", "helm/model-release-operator", "--values"]).arg(values);
+    command::output(helm.current_dir(root()))
+}
+
 /// What kustomize makes of a folder below `config`.
 pub fn configured(folder: &str) -> String {
     let mut kustomize = tool("kustomize");
