@@ -74,6 +74,11 @@ pub fn namespace(pid: i32, kind: &str) -> Option<String> {
     Some(link.to_string_lossy().into_owned())
 }
 
+/// The identity of this process's namespace of a kind.
+pub fn own_namespace(kind: &str) -> Option<String> {
+    namespace(i32::try_from(std::process::id()).ok()?, kind)
+}
+
 /// The living processes in a namespace that [`namespace`] returned.
 pub fn living_in(kind: &str, namespace_id: &str) -> Vec<Identity> {
     let inside = |pid: &i32| namespace(*pid, kind).as_deref() == Some(namespace_id);

@@ -27,10 +27,8 @@ pub struct Record {
     pub since: u64,
     /// The first process inside its namespaces, by the host's numbers.
     pub supervisor: Option<Identity>,
-    /// Its process namespace.
+    /// Its process namespace; of use only while the supervisor lives.
     pub pid_namespace: Option<String>,
-    /// Its network namespace.
-    pub net_namespace: Option<String>,
 }
 
 impl Record {
@@ -135,7 +133,6 @@ pub fn allocate(checkout: &Path, name: &str, api_only: bool) -> Result<Record> {
         since: process::now(),
         supervisor: None,
         pid_namespace: None,
-        net_namespace: None,
     };
     fs::create_dir_all(record.folder()).map_err(Error::io("create", record.folder()))?;
     record.save()?;

@@ -5,6 +5,10 @@ use std::io::{Write as _, stdout};
 
 /// Writes one line to standard output.
 pub fn say(line: impl Display) {
+    if cfg!(test) {
+        // What the test harness captures.
+        return println!("{line}");
+    }
     writeln!(stdout(), "{line}").ok();
 }
 

@@ -43,21 +43,12 @@ pub fn down(checkout: &Path, name: &str) -> Result<Left> {
 
 /// Removes everything of a cluster, dead or alive, and checks that it is gone.
 pub(super) fn remove(record: &Record) -> Result<()> {
-    if let Some(supervisor) = record.supervisor {
-        supervisor.kill();
+    let inside = inside(record);
+    for process in &inside {
+        process.kill();
     }
-    // Whoever entered the namespaces from outside keeps them alive, so all who are inside end.
-    let namespaces =
-        [("pid", &record.pid_namespace), ("net", &record.net_namespace)].map(|(kind, id)| (kind, id.clone()));
-    let inside = || -> Vec<Identity> {
-        let known = namespaces.iter().filter_map(|(kind, id)| Some(process::living_in(kind, id.as_deref()?)));
-        known.flatten().chain(orphans(record)).collect()
-    };
     until_blocking("all processes of the cluster have ended", DEADLINE, || {
-        let left = inside();
-        for process in &left {
-            process.kill();
-        }
+        let left: Vec<Identity> = inside.iter().copied().filter(|process| process.alive()).collect();
         Seen::when(left.is_empty(), || process::describe(&left))
     })?;
     namespaces::disconnect(&record.network().interface())?;
@@ -73,13 +64,24 @@ pub(super) fn remove(record: &Record) -> Result<()> {
     verify(record)
 }
 
-/// Processes of a cluster whose raising was killed before its namespaces were on record: their command lines name
-/// the cluster's folder.
-fn orphans(record: &Record) -> Vec<Identity> {
-    if record.supervisor.is_some() {
+/// All processes of a cluster, with the first one before the others: its end ends the rest.
+///
+/// Namespaces are looked up by number only while the first process lives: numbers of dead ones are given out again.
+fn inside(record: &Record) -> Vec<Identity> {
+    let Some(supervisor) = record.supervisor else {
+        // Raising it was killed before its first process was on record; the command lines name the cluster's folder.
+        return process::with_arguments(&["supervise", &record.folder().to_string_lossy()]);
+    };
+    if !supervisor.alive() {
         return Vec::new();
     }
-    process::with_arguments(&["supervise", &record.folder().to_string_lossy()])
+    // Who entered the network from outside keeps it alive, and so is one of them.
+    let kinds = ["pid", "net"].into_iter().filter_map(|kind| {
+        let id = process::namespace(supervisor.pid, kind)?;
+        // Whatever went wrong before: nobody outside the cluster is touched.
+        (process::own_namespace(kind)? != id).then(|| process::living_in(kind, &id))
+    });
+    std::iter::once(supervisor).chain(kinds.flatten()).collect()
 }
 
 /// Mounts that reached the host's namespace; there should be none.
@@ -98,10 +100,13 @@ fn mounts_below(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn remove_folder(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder)(error)),
-        _ => Ok(()),
-    }
+    // A process that is being killed may write a last file meanwhile.
+    until_blocking(&format!("{} is removed", folder.display()), DEADLINE, || {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Seen::NotYet(error.to_string()),
+            _ => Seen::Yes(()),
+        }
+    })
 }
 
 /// Looks for whatever could be left.

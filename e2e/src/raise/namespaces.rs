@@ -55,7 +55,6 @@ fn start_supervisor(cluster: &mut Cluster) -> Result<()> {
     })?;
     cluster.record.supervisor = Some(supervisor);
     cluster.record.pid_namespace = process::namespace(supervisor.pid, "pid");
-    cluster.record.net_namespace = process::namespace(supervisor.pid, "net");
     cluster.record.save()
 }
 
