@@ -6,10 +6,14 @@
 pub mod annotations;
 pub mod conditions;
 mod crd;
+pub mod decision;
+pub mod evidence;
 pub mod pods;
+pub mod policy;
 pub mod reasons;
 mod schema;
 pub mod spec;
+pub mod state;
 pub mod status;
 
 pub use crd::crd;

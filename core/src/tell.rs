@@ -1,18 +1,19 @@
 //! Every word that a user reads of a look: the message, the conditions, the events.
 
+mod events;
+mod message;
+
 use crate::api::annotations::Rollback;
 use crate::api::conditions::{self, Is, Type};
 use crate::api::reasons::Reason;
-use crate::api::status::{Act, HistoryEntry, ModelReleaseStatus, Phase, Track};
+use crate::api::status::{ModelReleaseStatus, Phase, Track};
 use crate::effects::on_the_way;
-use crate::plan::{Event, Key};
 use crate::situation::Situation;
 use crate::traffic;
 use crate::version::Hash;
-use crate::wanted;
 
-/// Time after which weights that are not in force everywhere are said to be stuck, in seconds.
-const SETTLING: i64 = 30;
+pub use events::events;
+use message::{doing, holding, not_applied, stalled};
 
 type Said = (Is, Reason, String);
 
@@ -85,161 +86,6 @@ fn phase_reason(phase: Phase) -> Reason {
         Phase::RollingBack => Reason::RollingBack,
         Phase::RolledBack => Reason::RolledBack,
         Phase::Replacing => Reason::Replacing,
-    }
-}
-
-/// Whether a human's word keeps something from starting that the spec asks for.
-fn holding(s: &Situation) -> bool {
-    match s.release.rollback {
-        Rollback::Absent => false,
-        Rollback::Malformed => true,
-        Rollback::True | Rollback::Version(_) => {
-            s.canary_wanted().is_some_and(|hash| s.held(hash) && !s.quarantined(hash))
-        }
-    }
-}
-
-/// Why the release cannot go on alone, if it cannot.
-fn stalled(s: &Situation) -> Option<(Reason, String)> {
-    if let Some((_, message)) = &s.release.refused {
-        return Some((Reason::NotAccepted, message.clone()));
-    }
-    if let Some(key) = wanted::foreign(s) {
-        let message = format!("{key} exists and is not ours; rename it or the release");
-        return Some((Reason::OwnershipConflict, message));
-    }
-    if let Some(refused) = s.observed.refused.first() {
-        let message = format!("{} was refused with {}: {}", refused.key, refused.code, refused.message);
-        return Some((Reason::ChildRefused, message));
-    }
-    if s.stable_down() && s.phase() != Phase::RollingBack {
-        let pod = s.hash(Track::Stable).and_then(|hash| s.pod_failure(&hash));
-        let why = pod.map_or_else(String::new, |f| format!("; pod {}: {}", f.pod, f.message));
-        return Some((
-            Reason::StableUnavailable,
-            format!("{} has no ready endpoint{why}", name(s, Track::Stable)),
-        ));
-    }
-    stalled_by_phase(s)
-}
-
-fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
-    let deadline = s.release.rollout.progress_deadline;
-    match s.phase() {
-        Phase::Pending => {
-            let hash = &s.release.stable.hash;
-            let failure = s.pod_failure(hash);
-            let overdue = s.phase_age() >= deadline;
-            match failure {
-                Some(f) if overdue || crate::pods::fatal(&f) => {
-                    Some((f.reason, format!("{}: pod {}: {}", s.release.stable.name, f.pod, f.message)))
-                }
-                _ if overdue => Some((
-                    Reason::ProgressDeadlineExceeded,
-                    format!("{} is not ready after {} s", s.release.stable.name, deadline.as_secs()),
-                )),
-                _ => None,
-            }
-        }
-        Phase::Analyzing => {
-            let since = s.candidate().exposed_at?;
-            let undecided = matches!(s.look?.outcome, crate::analysis::Outcome::Undecided { .. });
-            let message =
-                || format!("{} is undecided after maxDuration; it keeps its weight", name(s, Track::Canary));
-            (undecided && s.elapsed(since) >= s.release.rollout.max_duration)
-                .then(|| (Reason::Inconclusive, message()))
-        }
-        Phase::Promoting if s.committed_percent() < 100 && s.phase_age() >= deadline => {
-            let message =
-                format!("{} does not reach the size that all traffic needs", name(s, Track::Canary));
-            Some((Reason::InsufficientCapacity, message))
-        }
-        Phase::RollingBack => {
-            let stable = s.hash(Track::Stable)?;
-            let without = s.endpoints(&stable) == 0 && s.weight(&stable) == 0;
-            let message = || format!("{} is being made ready to take traffic back", name(s, Track::Stable));
-            without.then(|| (Reason::FallbackNotReady, message())).or_else(|| not_applied(s))
-        }
-        Phase::RolledBack => {
-            let barred = s.release.canary.as_ref().map(|c| c.hash.as_str());
-            let entry = s.status.quarantine.iter().rev().find(|q| Some(q.hash.as_str()) == barred);
-            let entry = entry.or(s.status.quarantine.last());
-            let message = entry.map_or_else(
-                || format!("{} has all traffic", name(s, Track::Stable)),
-                |q| {
-                    let stable = name(s, Track::Stable);
-                    format!(
-                        "{} was rolled back ({}); {stable} has all traffic; change it to try again",
-                        q.version, q.reason
-                    )
-                },
-            );
-            Some((Reason::RolledBack, message))
-        }
-        _ => not_applied(s),
-    }
-}
-
-/// Weights that are committed and not in force for too long.
-fn not_applied(s: &Situation) -> Option<(Reason, String)> {
-    let memory = &s.status.state.traffic;
-    let since = memory.changed_at.filter(|_| memory.settled_at.is_none())?;
-    (s.elapsed(since).as_secs() >= SETTLING).then(|| {
-        let message = format!(
-            "weights are not in force everywhere after {SETTLING} s; nothing is scaled down until they are"
-        );
-        (Reason::NotApplied, message)
-    })
-}
-
-/// What happens, or what is awaited.
-fn doing(s: &Situation) -> String {
-    let stable = name(s, Track::Stable);
-    let canary = name(s, Track::Canary);
-    if holding(s) {
-        return match s.release.rollback {
-            Rollback::Malformed => {
-                "rollback is neither true nor a version name; nothing moves forward until it is corrected or removed"
-                    .to_owned()
-            }
-            _ => format!("{stable} has all traffic; the rollback annotation holds the canary back"),
-        };
-    }
-    match s.phase() {
-        Phase::Pending => format!("{} is being made ready", s.release.stable.name),
-        Phase::Stable if s.spec_lags() => format!(
-            "{stable} is promoted; move the canary's lines to stable to make it permanent; removing the block would \
-             return to {}",
-            s.release.stable.name
-        ),
-        Phase::Stable | Phase::RolledBack => format!("{stable} has all traffic"),
-        Phase::Starting => {
-            let failure = s.hash(Track::Canary).and_then(|hash| s.pod_failure(&hash));
-            let why = failure.map_or_else(String::new, |f| format!("; pod {}: {}", f.pod, f.message));
-            format!("{canary} is being made ready at weight 0{why}")
-        }
-        Phase::Warming => format!("{canary} is ready; its route is being proven at weight 0"),
-        Phase::Analyzing => {
-            let percent = s.committed_percent();
-            let evidence = match s.look.map(|look| &look.outcome) {
-                Some(
-                    crate::analysis::Outcome::Undecided { message }
-                    | crate::analysis::Outcome::Pass { message, .. }
-                    | crate::analysis::Outcome::Fail { message, .. },
-                ) => message.clone(),
-                None => "evidence has not begun".to_owned(),
-            };
-            format!("{canary} has {percent} %; {evidence}")
-        }
-        Phase::Promoting if s.committed_percent() == 100 => format!("{canary} gets all traffic"),
-        Phase::Promoting => format!("{canary} grows to the size that all traffic needs"),
-        Phase::Baking => format!(
-            "{stable} has all traffic and is watched for {} s; {} is kept warm",
-            s.release.rollout.bake.as_secs(),
-            name(s, Track::Previous)
-        ),
-        Phase::RollingBack => format!("{} leaves; {stable} has all traffic", name(s, Track::Failed)),
-        Phase::Replacing => format!("{canary} is made ready to replace {stable}"),
     }
 }
 
@@ -410,57 +256,4 @@ fn held(s: &Situation) -> Said {
         }
         _ => (Is::False, Reason::NotHeld, String::new()),
     }
-}
-
-/// The events of a look: its decision, and what has begun.
-pub fn events(
-    old: &ModelReleaseStatus,
-    new: &ModelReleaseStatus,
-    decided: Option<&HistoryEntry>,
-    drifted: &[Key],
-) -> Vec<Event> {
-    let mut all = Vec::new();
-    let noted = new.decision.as_ref().filter(|d| decided.is_none() && old.decision.as_ref() != Some(d));
-    if let Some(entry) = decided {
-        let warning = (entry.verdict == Act::Rollback
-            && entry.to == Phase::RollingBack
-            && entry.from != entry.to)
-            || matches!(
-                entry.reason,
-                Reason::CanaryNotReady | Reason::Quarantined | Reason::BakeUnverified | Reason::RolledBack
-            );
-        all.push(Event {
-            warning,
-            reason: entry.reason,
-            action: entry.verdict.as_str(),
-            message: entry.message.clone(),
-        });
-    } else if let Some(decision) = noted {
-        let malformed = decision.reason == Reason::MalformedAnnotation;
-        let reason = if malformed { Reason::AnnotationMalformed } else { Reason::AnnotationIgnored };
-        all.push(Event {
-            warning: true,
-            reason,
-            action: decision.verdict.as_str(),
-            message: new.message.clone(),
-        });
-    }
-    for (kind, reason) in
-        [(Type::Accepted, Reason::NotAccepted), (Type::AnalysisAvailable, Reason::AnalysisUnavailable)]
-    {
-        let state = |status: &ModelReleaseStatus| {
-            status.conditions.iter().find(|c| c.type_ == kind.as_str() && c.status == "False").cloned()
-        };
-        if let Some(condition) = state(new)
-            && state(old).is_none_or(|before| before.reason != condition.reason)
-        {
-            let message = format!("{}: {}", condition.reason, condition.message);
-            all.push(Event { warning: true, reason, action: "Hold", message });
-        }
-    }
-    for key in drifted {
-        let message = format!("{key} was changed by somebody else and is put right");
-        all.push(Event { warning: true, reason: Reason::DriftCorrected, action: "Hold", message });
-    }
-    all
 }

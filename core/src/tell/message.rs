@@ -1,0 +1,167 @@
+//! The one sentence: what happens, what is awaited, or why the release cannot go on alone.
+
+use super::name;
+use crate::analysis::Outcome;
+use crate::api::annotations::Rollback;
+use crate::api::reasons::Reason;
+use crate::api::status::{Phase, Track};
+use crate::situation::Situation;
+use crate::wanted;
+
+/// Time after which weights that are not in force everywhere are said to be stuck, in seconds.
+const SETTLING: i64 = 30;
+
+/// Whether a human's word keeps something from starting that the spec asks for.
+pub(super) fn holding(s: &Situation) -> bool {
+    match s.release.rollback {
+        Rollback::Absent => false,
+        Rollback::Malformed => true,
+        Rollback::True | Rollback::Version(_) => {
+            s.canary_wanted().is_some_and(|hash| s.held(hash) && !s.quarantined(hash))
+        }
+    }
+}
+
+/// Why the release cannot go on alone, if it cannot.
+pub(super) fn stalled(s: &Situation) -> Option<(Reason, String)> {
+    if let Some((_, message)) = &s.release.refused {
+        return Some((Reason::NotAccepted, message.clone()));
+    }
+    if let Some(key) = wanted::foreign(s) {
+        let message = format!("{key} exists and is not ours; rename it or the release");
+        return Some((Reason::OwnershipConflict, message));
+    }
+    if let Some(refused) = s.observed.refused.first() {
+        let message = format!("{} was refused with {}: {}", refused.key, refused.code, refused.message);
+        return Some((Reason::ChildRefused, message));
+    }
+    if s.stable_down() && s.phase() != Phase::RollingBack {
+        let pod = s.hash(Track::Stable).and_then(|hash| s.pod_failure(&hash));
+        let why = pod.map_or_else(String::new, |f| format!("; pod {}: {}", f.pod, f.message));
+        return Some((
+            Reason::StableUnavailable,
+            format!("{} has no ready endpoint{why}", name(s, Track::Stable)),
+        ));
+    }
+    stalled_by_phase(s)
+}
+
+fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
+    let deadline = s.release.rollout.progress_deadline;
+    match s.phase() {
+        Phase::Pending => {
+            let hash = &s.release.stable.hash;
+            let failure = s.pod_failure(hash);
+            let overdue = s.phase_age() >= deadline;
+            match failure {
+                Some(f) if overdue || crate::pods::fatal(&f) => {
+                    Some((f.reason, format!("{}: pod {}: {}", s.release.stable.name, f.pod, f.message)))
+                }
+                _ if overdue => Some((
+                    Reason::ProgressDeadlineExceeded,
+                    format!("{} is not ready after {} s", s.release.stable.name, deadline.as_secs()),
+                )),
+                _ => None,
+            }
+        }
+        Phase::Analyzing => {
+            let since = s.candidate().exposed_at?;
+            let undecided = matches!(s.look?.outcome, Outcome::Undecided { .. });
+            let message =
+                || format!("{} is undecided after maxDuration; it keeps its weight", name(s, Track::Canary));
+            (undecided && s.elapsed(since) >= s.release.rollout.max_duration)
+                .then(|| (Reason::Inconclusive, message()))
+        }
+        Phase::Promoting if s.committed_percent() < 100 && s.phase_age() >= deadline => {
+            let message =
+                format!("{} does not reach the size that all traffic needs", name(s, Track::Canary));
+            Some((Reason::InsufficientCapacity, message))
+        }
+        Phase::RollingBack => {
+            let stable = s.hash(Track::Stable)?;
+            let without = s.endpoints(&stable) == 0 && s.weight(&stable) == 0;
+            let message = || format!("{} is being made ready to take traffic back", name(s, Track::Stable));
+            without.then(|| (Reason::FallbackNotReady, message())).or_else(|| not_applied(s))
+        }
+        Phase::RolledBack => {
+            let barred = s.release.canary.as_ref().map(|c| c.hash.as_str());
+            let entry = s.status.quarantine.iter().rev().find(|q| Some(q.hash.as_str()) == barred);
+            let entry = entry.or(s.status.quarantine.last());
+            let message = entry.map_or_else(
+                || format!("{} has all traffic", name(s, Track::Stable)),
+                |q| {
+                    let stable = name(s, Track::Stable);
+                    format!(
+                        "{} was rolled back ({}); {stable} has all traffic; change it to try again",
+                        q.version, q.reason
+                    )
+                },
+            );
+            Some((Reason::RolledBack, message))
+        }
+        _ => not_applied(s),
+    }
+}
+
+/// Weights that are committed and not in force for too long.
+pub(super) fn not_applied(s: &Situation) -> Option<(Reason, String)> {
+    let memory = &s.status.state.traffic;
+    let since = memory.changed_at.filter(|_| memory.settled_at.is_none())?;
+    (s.elapsed(since).as_secs() >= SETTLING).then(|| {
+        let message = format!(
+            "weights are not in force everywhere after {SETTLING} s; nothing is scaled down until they are"
+        );
+        (Reason::NotApplied, message)
+    })
+}
+
+/// What happens, or what is awaited.
+pub(super) fn doing(s: &Situation) -> String {
+    let stable = name(s, Track::Stable);
+    let canary = name(s, Track::Canary);
+    if holding(s) {
+        return match s.release.rollback {
+            Rollback::Malformed => {
+                "rollback is neither true nor a version name; nothing moves forward until it is corrected or removed"
+                    .to_owned()
+            }
+            _ => format!("{stable} has all traffic; the rollback annotation holds the canary back"),
+        };
+    }
+    match s.phase() {
+        Phase::Pending => format!("{} is being made ready", s.release.stable.name),
+        Phase::Stable if s.spec_lags() => format!(
+            "{stable} is promoted; move the canary's lines to stable to make it permanent; removing the block would \
+             return to {}",
+            s.release.stable.name
+        ),
+        Phase::Stable | Phase::RolledBack => format!("{stable} has all traffic"),
+        Phase::Starting => {
+            let failure = s.hash(Track::Canary).and_then(|hash| s.pod_failure(&hash));
+            let why = failure.map_or_else(String::new, |f| format!("; pod {}: {}", f.pod, f.message));
+            format!("{canary} is being made ready at weight 0{why}")
+        }
+        Phase::Warming => format!("{canary} is ready; its route is being proven at weight 0"),
+        Phase::Analyzing => {
+            let percent = s.committed_percent();
+            let evidence = match s.look.map(|look| &look.outcome) {
+                Some(
+                    Outcome::Undecided { message }
+                    | Outcome::Pass { message, .. }
+                    | Outcome::Fail { message, .. },
+                ) => message.clone(),
+                None => "evidence has not begun".to_owned(),
+            };
+            format!("{canary} has {percent} %; {evidence}")
+        }
+        Phase::Promoting if s.committed_percent() == 100 => format!("{canary} gets all traffic"),
+        Phase::Promoting => format!("{canary} grows to the size that all traffic needs"),
+        Phase::Baking => format!(
+            "{stable} has all traffic and is watched for {} s; {} is kept warm",
+            s.release.rollout.bake.as_secs(),
+            name(s, Track::Previous)
+        ),
+        Phase::RollingBack => format!("{} leaves; {stable} has all traffic", name(s, Track::Failed)),
+        Phase::Replacing => format!("{canary} is made ready to replace {stable}"),
+    }
+}
