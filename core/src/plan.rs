@@ -89,7 +89,7 @@ pub enum Write {
 }
 
 /// An Event about the release.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Event {
     /// Whether it is a Warning; else Normal.
     pub warning: bool,
