@@ -117,23 +117,27 @@ impl Rule {
 
 /// Whether this operator leads. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Lead(watch::Receiver<bool>);
+pub struct Lead(Option<watch::Receiver<bool>>);
 
 impl Lead {
     /// A lead that needs no Lease, from now on.
     pub fn without_election() -> Self {
-        Self(watch::Sender::new(true).subscribe())
+        Self(None)
     }
 
     /// Whether it leads now.
     pub fn leads(&self) -> bool {
-        *self.0.borrow()
+        // Without the loop that renews it there is no lead.
+        self.0.as_ref().is_none_or(|told| *told.borrow() && told.has_changed().is_ok())
     }
 
     /// Waits until it leads, or does no longer.
     pub async fn becomes(&mut self, leads: bool) {
-        // Without an election nothing ever changes.
-        if self.0.wait_for(|now| *now == leads).await.is_err() {
+        let known = match &mut self.0 {
+            None => leads,
+            Some(told) => told.wait_for(|now| *now == leads).await.is_ok() || !leads,
+        };
+        if !known {
             std::future::pending::<()>().await;
         }
     }
@@ -154,7 +158,7 @@ impl Election {
     /// A candidate.
     pub fn new(leases: Leases, identity: &str, metrics: Metrics, health: Arc<Health>) -> (Self, Lead) {
         let lead = watch::Sender::new(false);
-        let seen = Lead(lead.subscribe());
+        let seen = Lead(Some(lead.subscribe()));
         (Self { leases, rule: Rule::new(identity), lead, metrics, health, troubled: false }, seen)
     }
 

@@ -48,9 +48,15 @@ fn operate(args: Args) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
+            let mut said = error.to_string();
             let mut cause = std::error::Error::source(&error);
             while let Some(inner) = cause {
-                eprintln!("  because: {inner}");
+                // Some errors repeat their cause in their own words.
+                let text = inner.to_string();
+                if !said.contains(&text) {
+                    eprintln!("  because: {text}");
+                    said = text;
+                }
                 cause = inner.source();
             }
             error.exit_code()

@@ -93,10 +93,9 @@ fn from_caches(key: &ReleaseKey, uid: &str, caches: &Caches) -> Observed {
         .map(|(service, ready)| (service, i32::try_from(ready.len()).unwrap_or(i32::MAX)))
         .collect();
     for route in caches.all(Watched::Child(Kind::VirtualService)) {
-        let seen = live(&route, &route.namespace);
         if route.namespace == key.namespace && route.name == key.name {
-            observed.children.insert(key_of(Kind::VirtualService, &route), seen);
-        } else if seen.owner.as_deref() != Some(uid) {
+            observed.children.insert(key_of(Kind::VirtualService, &route), live(&route, &key.namespace));
+        } else if controller(&route).as_deref() != Some(uid) {
             observed.claims.extend(claim(&route));
         }
     }
@@ -110,15 +109,15 @@ fn key_of(kind: Kind, object: &Object) -> Key {
 /// An object as the core sees it.
 fn live(object: &Object, home: &str) -> Live {
     let meta = object.body.get("metadata").unwrap_or(&Value::Null);
-    let owners = meta.get("ownerReferences").and_then(Value::as_array).into_iter().flatten();
-    let controller = owners
-        .filter(|owner| owner.get("controller") == Some(&Value::Bool(true)))
-        .find_map(|o| text(o, "uid"));
     Live {
         uid: object.uid.clone(),
         resource_version: object.resource_version.clone(),
         // Across namespaces nothing can be owned; there a label stands in.
-        owner: if object.namespace == home { controller } else { object.label(LABEL_UID).map(str::to_owned) },
+        owner: if object.namespace == home {
+            controller(object)
+        } else {
+            object.label(LABEL_UID).map(str::to_owned)
+        },
         seq: meta
             .get("annotations")
             .and_then(|all| text(all, ANNOTATION_SEQ))
@@ -126,6 +125,14 @@ fn live(object: &Object, home: &str) -> Live {
         deleting: meta.get("deletionTimestamp").is_some(),
         body: object.body.clone(),
     }
+}
+
+/// UID of the owner that controls an object.
+fn controller(object: &Object) -> Option<String> {
+    let mut owners = list(&object.body, "/metadata/ownerReferences");
+    owners
+        .find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
+        .and_then(|owner| text(owner, "uid"))
 }
 
 fn text(value: &Value, field: &str) -> Option<String> {

@@ -53,6 +53,9 @@ pub enum RunError {
     /// Signals cannot be heard.
     #[error("could not listen for the signal to end")]
     Signals(#[source] std::io::Error),
+    /// A task that must run as long as the operator does has ended: a fault of ours.
+    #[error("a part of the operator ended unexpectedly, so it ends as a whole; report it with the log")]
+    Lost(#[source] Option<tokio::task::JoinError>),
 }
 
 impl RunError {
@@ -60,9 +63,12 @@ impl RunError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoNamespaces | Self::Settings(_) => ExitCode::from(2),
-            Self::Config(_) | Self::Client(_) | Self::Prometheus(_) | Self::Admin(_) | Self::Signals(_) => {
-                ExitCode::FAILURE
-            }
+            Self::Config(_)
+            | Self::Client(_)
+            | Self::Prometheus(_)
+            | Self::Admin(_)
+            | Self::Signals(_)
+            | Self::Lost(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -132,10 +138,20 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let mut work = JoinSet::new();
     work.spawn(Controller::new(ports, woken, lead, health.clone()).run(work_stops));
 
-    tokio::select! {
-        _ = terminate.recv() => info!("told to end"),
-        _ = interrupt.recv() => info!("interrupted"),
-    }
+    // Half an operator is worse than none: its pod is started anew.
+    let lost = tokio::select! {
+        _ = terminate.recv() => {
+            info!("told to end");
+            None
+        }
+        _ = interrupt.recv() => {
+            info!("interrupted");
+            None
+        }
+        Some(ended) = background.join_next() => Some(ended.err()),
+        Some(ended) = work.join_next() => Some(ended.err()),
+        Some(ended) = election.join_next() => Some(ended.err()),
+    };
     health.stopping();
     stop_work.send_replace(true);
     while work.join_next().await.is_some() {}
@@ -147,7 +163,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     }
     background.shutdown().await;
     info!("ended");
-    Ok(())
+    lost.map_or(Ok(()), |cause| Err(RunError::Lost(cause)))
 }
 
 /// How to reach the API server: the flags, the environment, or the pod's service account.

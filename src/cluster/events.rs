@@ -1,14 +1,16 @@
 //! Events about releases: a bounded queue beside everything else. They are never waited for, and never an error.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event as KubeEvent, EventType, Recorder, Reporter};
-use model_release_core::api::FIELD_MANAGER;
+use model_release_core::api::{FIELD_MANAGER, Reason};
 use model_release_core::plan::Event;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::limited;
@@ -16,6 +18,8 @@ use crate::metrics::Metrics;
 
 /// How many events may wait.
 const QUEUE: usize = 1000;
+/// Least time between two that say the same of the same release.
+const APART: Duration = Duration::from_secs(60);
 /// Limit of one.
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -44,7 +48,15 @@ impl Events {
         let recorder = Recorder::new(client, reporter);
         let counters = metrics.clone();
         let work = async move {
+            let mut told: HashMap<(Option<String>, Reason, String), Instant> = HashMap::new();
             while let Some((reference, event)) = waiting.recv().await {
+                let now = Instant::now();
+                told.retain(|_, at| now.duration_since(*at) < APART);
+                let said = (reference.uid.clone(), event.reason, event.message.clone());
+                if told.contains_key(&said) {
+                    continue;
+                }
+                told.insert(said, now);
                 let event = kube_event(event);
                 let publish = recorder.publish(&event, &reference);
                 let what = || format!("event {}", event.reason);
