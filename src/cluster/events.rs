@@ -43,7 +43,7 @@ impl Events {
         instance: &str,
         metrics: Metrics,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (queue, mut waiting) = mpsc::channel(QUEUE);
+        let (queue, mut waiting) = mpsc::channel::<(ObjectReference, Event)>(QUEUE);
         let reporter = Reporter { controller: FIELD_MANAGER.into(), instance: Some(instance.to_owned()) };
         let recorder = Recorder::new(client, reporter);
         let counters = metrics.clone();
