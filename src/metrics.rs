@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model_release_core::api::status::Act;
+use model_release_core::api::status::HistoryEntry;
 use model_release_core::settings::Settings;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -201,9 +201,9 @@ impl Metrics {
         self.0.queue_depth.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// Counts a committed decision.
-    pub fn decided(&self, release: &ReleaseKey, act: Act) {
-        self.0.decisions.count(release, act);
+    /// Counts a committed decision; commits that only carry one out count nothing.
+    pub fn decided(&self, release: &ReleaseKey, decision: &HistoryEntry) {
+        self.0.decisions.count(release, decision);
     }
 
     /// Notes whether this operator leads.

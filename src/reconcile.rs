@@ -190,7 +190,7 @@ fn guarded<T>(act: impl FnOnce() -> T) -> Option<T> {
 const INTERNAL: &str = "the operator failed while deciding on this release; nothing is changed meanwhile. Report it with the operator's log";
 
 fn tell(key: &ReleaseKey, ports: &Ports, decision: &HistoryEntry) {
-    ports.metrics.decided(key, decision.verdict);
+    ports.metrics.decided(key, decision);
     info!(
         release = %key, seq = decision.seq, decision = decision.verdict.as_str(), reason = %decision.reason,
         phase_from = decision.from.as_str(), phase_to = decision.to.as_str(), version = %decision.version,

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use model_release_core::api::spec::ModelRelease;
-use model_release_core::api::status::{Act, CheckStatus, ModelReleaseStatus, Phase, Track, Verdict};
+use model_release_core::api::status::{
+    Act, CheckStatus, HistoryEntry, ModelReleaseStatus, Phase, Track, Verdict,
+};
 use model_release_core::release::Release;
 use model_release_core::settings::Settings;
 use model_release_core::version::{Hash, object_name};
@@ -28,11 +30,14 @@ pub struct Decisions(Arc<Mutex<HashMap<ReleaseKey, [u64; 4]>>>);
 
 impl Decisions {
     /// Counts one.
-    pub fn count(&self, release: &ReleaseKey, act: Act) {
+    pub fn count(&self, release: &ReleaseKey, decision: &HistoryEntry) {
+        if !decides(decision) {
+            return;
+        }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = all.entry(release.clone()).or_default();
         for (count, (counted, _)) in counts.iter_mut().zip(COUNTED) {
-            *count += u64::from(counted == act);
+            *count += u64::from(counted == decision.verdict);
         }
     }
 
@@ -41,6 +46,19 @@ impl Decisions {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|key, _| known.binary_search(key).is_ok());
         all.clone()
+    }
+}
+
+/// Whether a commit makes its decision, and does not only carry out one made before: a rollback is committed three
+/// times, as it is decided, drained and done.
+fn decides(entry: &HistoryEntry) -> bool {
+    let enters = |phase| entry.to == phase && entry.from != phase;
+    match entry.verdict {
+        Act::Step => entry.to_percent != entry.from_percent,
+        Act::Promote => enters(Phase::Promoting),
+        Act::Rollback => enters(Phase::RollingBack),
+        Act::Replace => enters(Phase::Replacing),
+        Act::Hold | Act::Start | Act::Retire | Act::Delete => true,
     }
 }
 
@@ -186,7 +204,7 @@ fn life(part: &mut Part, key: &ReleaseKey, status: &ModelReleaseStatus) {
         part.add(replicas, &[("track", track), ("state", "ready")], f64::from(version.ready_replicas));
     }
     let mut told = Vec::new();
-    for entry in &status.history {
+    for entry in status.history.iter().filter(|entry| decides(entry)) {
         // Newest first: the first of each kind is the last.
         if !told.contains(&entry.verdict) {
             told.push(entry.verdict);
@@ -199,7 +217,7 @@ fn life(part: &mut Part, key: &ReleaseKey, status: &ModelReleaseStatus) {
             );
         }
     }
-    if let Some(last) = status.history.first() {
+    if let Some(last) = status.history.iter().find(|entry| decides(entry)) {
         let decision = word(last.verdict);
         let labels =
             [("decision", decision.as_str()), ("reason", last.reason.as_str()), ("version", &last.version)];

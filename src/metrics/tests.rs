@@ -62,7 +62,7 @@ fn key() -> ReleaseKey {
 fn a_release_is_told_as_its_status_stands() {
     let (metrics, _caches) = told();
     metrics.set_leader(true);
-    metrics.decided(&key(), Act::Step);
+    metrics.decided(&key(), &entry("Step", "Warming", "Analyzing"));
     let page = metrics.page().unwrap();
     for line in [
         "version_info{namespace=\"models\",name=\"fraud\",track=\"canary\",version=\"v2\",hash=\"c\",workload=\"fraud-c\"} 1.0",
@@ -97,13 +97,47 @@ fn only_a_leader_tells_releases_and_they_go_with_the_release() {
     let (metrics, caches) = told();
     assert!(!metrics.page().unwrap().contains("fraud"));
     metrics.set_leader(true);
-    metrics.decided(&key(), Act::Rollback);
+    metrics.decided(&key(), &entry("Rollback", "Analyzing", "RollingBack"));
     assert!(metrics.page().unwrap().contains("fraud"));
     caches.take(&scope(), Change::Removed(release("fraud")));
     assert!(!metrics.page().unwrap().contains("fraud"));
     caches.take(&scope(), Change::Set(release("fraud")));
     let page = metrics.page().unwrap();
     assert!(page.contains("name=\"fraud\",decision=\"rollback\"} 0.0"), "a namesake starts at 0");
+}
+
+/// A committed decision.
+fn entry(verdict: &str, from: &str, to: &str) -> HistoryEntry {
+    serde_json::from_value(
+        json!({"seq": 1, "at": "2026-01-01T00:00:00Z", "verdict": verdict, "version": "v2", "hash": "c",
+        "from": from, "to": to, "fromPercent": 0, "toPercent": 10, "reason": "StepStarted", "message": ""}),
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_rollback_or_promotion_counts_once_however_many_commits_carry_it_out() {
+    let (metrics, _caches) = told();
+    metrics.set_leader(true);
+    for (verdict, from, to) in [
+        ("Rollback", "Analyzing", "RollingBack"),
+        ("Rollback", "RollingBack", "RollingBack"),
+        ("Rollback", "RollingBack", "RolledBack"),
+        ("Promote", "Analyzing", "Promoting"),
+        ("Promote", "Promoting", "Promoting"),
+        ("Promote", "Promoting", "Baking"),
+        ("Replace", "Stable", "Replacing"),
+        ("Replace", "Replacing", "Stable"),
+    ] {
+        metrics.decided(&key(), &entry(verdict, from, to));
+    }
+    let page = metrics.page().unwrap();
+    for decision in ["rollback", "promote", "replace"] {
+        assert!(
+            page.contains(&format!("name=\"fraud\",decision=\"{decision}\"}} 1.0")),
+            "{decision}\n{page}"
+        );
+    }
 }
 
 #[test]
