@@ -1,6 +1,5 @@
 //! Programs built from Go modules: a part is a folder with `go.mod`, `go.sum` and `build.json`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,10 +14,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Recipe {
-    /// The version for people.
-    version: String,
-    /// Package by program.
-    programs: BTreeMap<String, String>,
+    /// In the order in which they are built: what most others share comes first.
+    programs: Vec<Program>,
     /// Flags for the linker.
     ldflags: String,
     /// Build tags.
@@ -26,6 +23,22 @@ struct Recipe {
     /// Files of modules that are needed beside the programs.
     #[serde(default)]
     files: Vec<ModuleFile>,
+}
+
+/// A program.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Program {
+    name: String,
+    /// For people.
+    version: String,
+    /// Its main package.
+    package: String,
+    /// How long its build takes on two processors, in its place in the order, with nothing built before.
+    seconds: u64,
+    /// Whether a cluster without pods needs it.
+    #[serde(default)]
+    api_only: bool,
 }
 
 /// A file or folder inside a module; it is copied into the part's folder under its last name.
@@ -74,32 +87,33 @@ impl GoPart {
         self.folder.join("share").join(name)
     }
 
-    /// All its programs.
+    /// The names of all its programs.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
-        self.recipe.programs.keys().map(String::as_str)
+        self.recipe.programs.iter().map(|program| program.name.as_str())
     }
 
-    /// The version for people.
-    pub fn version(&self) -> &str {
-        &self.recipe.version
+    /// The version of a program, for people.
+    pub fn version(&self, name: &str) -> &str {
+        self.find(name).map_or("?", |program| &program.version)
     }
 
-    /// Whether everything is there.
-    pub(super) fn built(&self) -> bool {
-        self.wanted().next().is_none()
+    fn find(&self, name: &str) -> Option<&Program> {
+        self.recipe.programs.iter().find(|program| program.name == name)
     }
 
-    /// The programs that are not built yet (all, if a file is missing), and how long each takes on two processors.
-    pub(super) fn wanted(&self) -> impl Iterator<Item = (&str, Duration)> {
+    /// The programs that have to be built (the first, if a module file is missing), and how long each takes.
+    pub(super) fn wanted(&self, api_only: bool) -> Vec<(&str, Duration)> {
         let files = self.recipe.files.iter().all(|file| self.file(file.name()).exists());
-        self.programs()
-            .filter(move |name| !files || !self.program(name).is_file())
-            .map(|name| (name, usual(name)))
+        let needed =
+            self.recipe.programs.iter().enumerate().filter(|(_, program)| !api_only || program.api_only);
+        let missing = needed
+            .filter(|(place, program)| !self.program(&program.name).is_file() || (*place == 0 && !files));
+        missing.map(|(_, program)| (program.name.as_str(), Duration::from_secs(program.seconds))).collect()
     }
 
     /// Builds one program, and copies the part's files if they are missing.
     pub(super) fn build(&self, program: &str, logs: &Path) -> Result<String> {
-        let package = self.recipe.programs.get(program).ok_or_else(|| {
+        let recipe = self.find(program).ok_or_else(|| {
             Error::other(format!("{program} is not in {}", self.pins.join("build.json").display()))
         })?;
         for dir in [self.folder.join("bin"), self.folder.join("share"), logs.to_path_buf()] {
@@ -109,7 +123,7 @@ impl GoPart {
         let beside = self.folder.join("bin").join(format!(".{program}.new"));
         let tags = self.recipe.tags.join(",");
         let mut go = self.go(&["build", "-trimpath", "-buildvcs=false", "-tags", &tags]);
-        go.args(["-ldflags", &self.recipe.ldflags]).arg("-o").arg(&beside).arg(package);
+        go.args(["-ldflags", &self.recipe.ldflags]).arg("-o").arg(&beside).arg(&recipe.package);
         let log = logs.join(format!("{program}.log"));
         logged(&mut go, &log).map_err(|error| {
             Error::other(format!(
@@ -123,7 +137,7 @@ impl GoPart {
         }
         let target = self.program(program);
         fs::rename(&beside, &target).map_err(Error::io("write", &target))?;
-        Ok(self.version().to_owned())
+        Ok(recipe.version.clone())
     }
 
     fn copy(&self, file: &ModuleFile) -> Result<()> {
@@ -149,22 +163,6 @@ impl GoPart {
     }
 }
 
-/// How long the build of a program takes on two processors, in its place in the order, as measured once.
-fn usual(program: &str) -> Duration {
-    Duration::from_secs(match program {
-        "etcd" => 46,
-        "kube-apiserver" => 172,
-        "kube-controller-manager" => 45,
-        "kubectl" => 18,
-        "kubelet" => 15,
-        "pilot-discovery" => 258,
-        "coredns" => 81,
-        "prometheus" => 140,
-        "helm" => 101,
-        _ => 5,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,11 +174,23 @@ mod tests {
 
     #[test]
     fn every_part_has_a_recipe_that_makes_sense() {
-        for name in ["coredns", "etcd", "istio", "kubernetes", "pause", "prometheus", "tools"] {
+        for name in ["etcd", "istio", "kubernetes", "pause"] {
             let part = part(name);
-            assert!(!part.version().is_empty() && part.programs().count() > 0, "{name}");
-            assert!(!part.built() && part.wanted().count() == part.programs().count(), "{name}");
+            assert!(
+                part.recipe.programs.iter().all(|program| !program.version.is_empty() && program.seconds > 0)
+            );
+            assert!(
+                part.programs().count() > 0 && part.wanted(false).len() == part.programs().count(),
+                "{name}"
+            );
         }
+    }
+
+    #[test]
+    fn a_cluster_without_pods_needs_three_programs() {
+        let all = ["etcd", "istio", "kubernetes", "pause"].map(part);
+        let needed: Vec<&str> = all.iter().flat_map(|part| part.wanted(true)).map(|(name, _)| name).collect();
+        assert_eq!(needed, ["etcd", "kube-apiserver", "kubectl"]);
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod envoy;
 mod go;
 mod pins;
 
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +15,10 @@ pub use debian::Debian;
 pub use go::GoPart;
 pub use pins::digest;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image;
 use crate::plan::{Plan, Times};
+use crate::say::say;
 
 /// Image of the sandbox process.
 pub const PAUSE_IMAGE: &str = "testbed.modelrelease.dev/pause:1";
@@ -23,27 +26,32 @@ pub const PAUSE_IMAGE: &str = "testbed.modelrelease.dev/pause:1";
 /// Image of the gateway's Envoy; its tag is the version of the wheel.
 pub const ENVOY_IMAGE: &str = "testbed.modelrelease.dev/envoy:1.40.0";
 
-/// Where the programs are once [`all`] or [`api_only`] returned.
+/// Where the programs are once [`Programs::provide`] returned.
 #[derive(Debug)]
 pub struct Programs {
-    /// Folder of kube-apiserver and the other Kubernetes programs.
+    /// The Kubernetes programs, the name server, Prometheus and promtool.
     pub kubernetes: GoPart,
     /// etcd.
     pub etcd: GoPart,
-    /// pilot-discovery, and the CRDs in `share`.
+    /// pilot-discovery and the CRDs; helm, kustomize, kubeconform.
     pub istio: GoPart,
-    /// The name server.
-    pub coredns: GoPart,
-    /// Prometheus and promtool.
-    pub prometheus: GoPart,
     /// The sandbox process.
     pub pause: GoPart,
-    /// helm, kustomize, kubeconform.
-    pub tools: GoPart,
     /// Folder of Envoy and its image.
     pub envoy: PathBuf,
     /// What comes from Debian.
     pub debian: Debian,
+}
+
+/// Waits until no other command builds into the cache.
+fn lock(cache: &Path) -> Result<File> {
+    let path = cache.join("lock");
+    let file = File::create(&path).map_err(Error::io("write", &path))?;
+    if file.try_lock().is_err() {
+        say("Another command builds the cluster's programs; waiting for it to end");
+        file.lock().map_err(Error::io("lock", &path))?;
+    }
+    Ok(file)
 }
 
 impl Programs {
@@ -58,10 +66,7 @@ impl Programs {
             kubernetes: part("kubernetes")?,
             etcd: part("etcd")?,
             istio: part("istio")?,
-            coredns: part("coredns")?,
-            prometheus: part("prometheus")?,
             pause: part("pause")?,
-            tools: part("tools")?,
             envoy: envoy::locate(&pins.join("envoy"), cache)?,
             debian: Debian::load(&pins.join("debian.json"))?,
         })
@@ -77,26 +82,42 @@ impl Programs {
         self.envoy.join("image.tar")
     }
 
-    /// The Go parts that a cluster needs.
-    fn go_parts(&self, api_only: bool) -> Vec<&GoPart> {
-        let all = vec![
-            &self.etcd,
-            &self.kubernetes,
-            &self.pause,
-            &self.coredns,
-            &self.prometheus,
-            &self.tools,
-            &self.istio,
-        ];
-        if api_only { all.into_iter().take(2).collect() } else { all }
+    /// The Go parts, in the order in which they are built.
+    fn go_parts(&self) -> [&GoPart; 4] {
+        [&self.etcd, &self.kubernetes, &self.pause, &self.istio]
     }
 
     /// Whether nothing has to be built or installed.
     pub fn complete(&self, api_only: bool) -> bool {
         let images = api_only || (self.pause_archive().is_file() && self.envoy_archive().is_file());
         images
-            && self.go_parts(api_only).iter().all(|part| part.built())
+            && self.go_parts().iter().all(|part| part.wanted(api_only).is_empty())
             && self.debian.missing(api_only).is_empty()
+    }
+
+    /// The programs that people and scripts call too, by name.
+    pub fn tools(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        let parts = [&self.kubernetes, &self.istio].into_iter();
+        let all = parts.flat_map(|part| part.programs().map(|name| (name, part.program(name))));
+        all.filter(|(_, program)| program.is_file())
+    }
+
+    /// Links all tools into a folder, in place of older links.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn link_tools(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        for (name, program) in self.tools() {
+            let (link, beside) = (folder.join(name), folder.join(format!(".{name}.new")));
+            if fs::read_link(&link).is_ok_and(|target| target == program) {
+                continue;
+            }
+            drop(fs::remove_file(&beside));
+            symlink(&program, &beside).map_err(Error::io("link", &beside))?;
+            fs::rename(&beside, &link).map_err(Error::io("link", &link))?;
+        }
+        Ok(())
     }
 
     /// Builds and installs what is missing, with its progress on standard output. One build at a time: each uses all
@@ -108,13 +129,17 @@ impl Programs {
         if self.complete(api_only) {
             return Ok(());
         }
+        let _lock = lock(cache)?;
+        if self.complete(api_only) {
+            return Ok(());
+        }
 
         let mut plan = Plan::default();
         let mut last = "Debian packages".to_owned();
         plan.step(&last, &[], Duration::from_secs(40), || self.debian.install(api_only));
         let logs: Arc<Path> = cache.join("logs").into();
-        for part in self.go_parts(api_only) {
-            for (program, usual) in part.wanted() {
+        for part in self.go_parts() {
+            for (program, usual) in part.wanted(api_only) {
                 let logs = Arc::clone(&logs);
                 let name = format!("build {program}");
                 plan.step(&name, &[&last], usual, move || part.build(program, &logs));

@@ -10,7 +10,6 @@ mod steps;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -38,7 +37,8 @@ pub(super) struct Cluster {
     programs: Programs,
 }
 
-/// Raises the cluster `name` of a checkout, or does nothing if it is up; returns its addresses.
+/// Raises the cluster `name` of a checkout, or does nothing if it is up; returns its addresses. Only for the `cluster`
+/// program: the running program becomes the cluster's supervisor.
 ///
 /// # Errors
 /// If a part cannot be built or does not come up: what failed, the end of its log, where the log is, what to do.
@@ -58,6 +58,7 @@ pub fn up(checkout: &Path, name: &str, api_only: bool) -> Result<Testbed> {
     let mut times = Times::load(&cache);
     let programs = Programs::locate(checkout, &cache)?;
     programs.provide(checkout, &cache, api_only, &mut times)?;
+    programs.link_tools(&cache.join("bin"))?;
     let record = registry::allocate(checkout, name, api_only)?;
     let mut cluster = Cluster { record, programs };
     cluster.prepare()?;
@@ -86,7 +87,9 @@ pub fn build(checkout: &Path) -> Result<()> {
     let cache = checkout::cache();
     fs::create_dir_all(&cache).map_err(Error::io("create", &cache))?;
     let mut times = Times::load(&cache);
-    Programs::locate(checkout, &cache)?.provide(checkout, &cache, false, &mut times)?;
+    let programs = Programs::locate(checkout, &cache)?;
+    programs.provide(checkout, &cache, false, &mut times)?;
+    programs.link_tools(&cache.join("bin"))?;
     say(format_args!("All programs of the testbed are in {}", cache.display()));
     Ok(())
 }
@@ -199,14 +202,7 @@ impl Cluster {
         private_folder(&folder.join("etcd"))?;
         certificates::write(&folder, self.record.network())?;
         settings::write(self)?;
-        let tools = [&self.programs.kubernetes, &self.programs.prometheus, &self.programs.tools];
-        let ours = tools
-            .into_iter()
-            .flat_map(|part| part.programs().map(|name| (name.to_owned(), part.program(name))));
-        for (name, program) in ours.filter(|(_, program)| program.exists()) {
-            let link = folder.join("bin").join(name);
-            symlink(&program, &link).map_err(Error::io("link", &link))?;
-        }
+        self.programs.link_tools(&folder.join("bin"))?;
         // A copy, so that the cluster's commands work whatever is built in the checkout meanwhile.
         let (program, copy) = (namespaces::program()?, folder.join("bin/cluster"));
         fs::copy(&program, &copy).map_err(Error::io("copy", &program))?;

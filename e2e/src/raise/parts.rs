@@ -30,9 +30,10 @@ impl Cluster {
         Probe::Http(format!("http://{}:{rest}", self.node()))
     }
 
-    fn kubernetes(&self, program: &str, probe: Probe, arguments: &[String]) -> Part {
+    /// A program that is built together with the Kubernetes programs.
+    fn shared(&self, program: &str, probe: Probe, arguments: &[String]) -> Part {
         let part = &self.programs.kubernetes;
-        self.part(program, part.version(), &part.program(program), probe, arguments)
+        self.part(program, part.version(program), &part.program(program), probe, arguments)
     }
 
     pub(super) fn etcd(&self) -> Part {
@@ -50,7 +51,7 @@ impl Cluster {
             "--log-level=warn".to_owned(),
         ];
         let etcd = &self.programs.etcd;
-        self.part("etcd", etcd.version(), &etcd.program("etcd"), self.http("2381/health"), &arguments)
+        self.part("etcd", etcd.version("etcd"), &etcd.program("etcd"), self.http("2381/health"), &arguments)
     }
 
     pub(super) fn api_server(&self) -> Part {
@@ -76,7 +77,7 @@ impl Cluster {
             "--allow-privileged".to_owned(),
             "--profiling=false".to_owned(),
         ];
-        self.kubernetes("kube-apiserver", Probe::ApiServer, &arguments)
+        self.shared("kube-apiserver", Probe::ApiServer, &arguments)
     }
 
     pub(super) fn controller_manager(&self) -> Part {
@@ -93,7 +94,7 @@ impl Cluster {
             format!("--cluster-signing-key-file={}", self.file("pki/ca.key")),
             "--profiling=false".to_owned(),
         ];
-        self.kubernetes("kube-controller-manager", Probe::Process, &arguments)
+        self.shared("kube-controller-manager", Probe::Process, &arguments)
     }
 
     pub(super) fn scheduler(&self) -> Part {
@@ -105,7 +106,7 @@ impl Cluster {
             "--leader-elect=false".to_owned(),
             "--profiling=false".to_owned(),
         ];
-        self.kubernetes("kube-scheduler", Probe::Process, &arguments)
+        self.shared("kube-scheduler", Probe::Process, &arguments)
     }
 
     pub(super) fn containerd(&self) -> Part {
@@ -124,18 +125,17 @@ impl Cluster {
             format!("--hostname-override={NODE}"),
             format!("--node-ip={}", self.node()),
         ];
-        self.kubernetes("kubelet", self.http("10248/healthz"), &arguments)
+        self.shared("kubelet", self.http("10248/healthz"), &arguments)
     }
 
     pub(super) fn kube_proxy(&self) -> Part {
         let arguments = [format!("--config={}", self.file("settings/kube-proxy.yaml"))];
-        self.kubernetes("kube-proxy", self.http("10256/livez"), &arguments)
+        self.shared("kube-proxy", self.http("10256/livez"), &arguments)
     }
 
     pub(super) fn coredns(&self) -> Part {
-        let part = &self.programs.coredns;
         let arguments = ["-conf".to_owned(), self.file("settings/Corefile")];
-        self.part("coredns", part.version(), &part.program("coredns"), self.http("8181/ready"), &arguments)
+        self.shared("coredns", self.http("8181/ready"), &arguments)
     }
 
     pub(super) fn istiod(&self) -> Part {
@@ -155,8 +155,13 @@ impl Cluster {
         ];
         let istio = &self.programs.istio;
         let probe = self.http("8082/ready");
-        let mut part =
-            self.part("istiod", istio.version(), &istio.program("pilot-discovery"), probe, &arguments);
+        let mut part = self.part(
+            "istiod",
+            istio.version("pilot-discovery"),
+            &istio.program("pilot-discovery"),
+            probe,
+            &arguments,
+        );
         // The gateway is a vanilla Envoy: without Istio's own filters, certificates and sidecar injection.
         part.env = [
             ("POD_NAMESPACE", "istio-system"),
@@ -193,13 +198,6 @@ impl Cluster {
             format!("--web.listen-address={}:9090", self.node()),
             "--web.enable-lifecycle".to_owned(),
         ];
-        let part = &self.programs.prometheus;
-        self.part(
-            "prometheus",
-            part.version(),
-            &part.program("prometheus"),
-            self.http("9090/-/ready"),
-            &arguments,
-        )
+        self.shared("prometheus", self.http("9090/-/ready"), &arguments)
     }
 }
