@@ -27,7 +27,7 @@ lint: ## formatting and clippy; a warning is an error
 	cargo fmt --all --check && cargo clippy --workspace --all-targets --locked -- --deny warnings
 
 test: lint ## what CI runs: lint, all tests, and those on a real API server and cluster
-	cargo test --workspace --exclude testbed --locked && cargo test --package testbed --locked
+	cargo test --workspace --exclude testbed --locked --no-fail-fast && cargo test --package testbed --locked --no-fail-fast
 
 deny: ## licences, sources and banned crates (builds cargo-deny once, ten minutes)
 	cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny && target/tools/bin/cargo-deny --locked check bans licenses sources
