@@ -6,7 +6,7 @@
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # The testbed builds helm by its own pin; one that is installed will do as well.
-HELM ?= $(or $(lastword $(wildcard $(CACHE)/model-release-testbed/tools-*/bin/helm)),helm)
+HELM ?= $(or $(wildcard $(CACHE)/model-release-testbed/bin/helm),helm)
 IMAGE ?= modelrelease/operator:$(VERSION)
 # FROM scratch and COPY alone, so any builder will do: `make image BUILDER="docker build"`.
 BUILDER ?= buildah build --isolation chroot --storage-driver vfs
