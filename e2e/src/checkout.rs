@@ -33,7 +33,7 @@ pub fn folder(checkout: &Path, name: &str) -> PathBuf {
 /// Where built binaries, images and downloads are kept between runs and checkouts.
 pub fn cache() -> PathBuf {
     let base = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    let home = || PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache");
+    let home = || env::home_dir().unwrap_or_else(env::temp_dir).join(".cache");
     base.unwrap_or_else(home).join("model-release-testbed")
 }
 
