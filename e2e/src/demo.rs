@@ -80,7 +80,8 @@ pub async fn tell(stage: &Arc<Stage>) -> Vec<Outcome> {
     let board = Board::default();
     let (done, ended) = oneshot::channel();
     let screen = tokio::spawn(screen::show(Arc::clone(&board), ended));
-    let stories = stories::tell(stage, &board).await;
+    // Four stories at once are a large future; it is made once.
+    let stories = Box::pin(stories::tell(stage, &board)).await;
     // If nobody listens any more the screen is gone already.
     let _ = done.send(());
     let _ = screen.await;

@@ -30,7 +30,7 @@ struct Cli {
     #[arg(long, env = "CLUSTER", default_value = "testbed", value_parser = ["testbed", "current"])]
     cluster: String,
     /// Predictions per second that each story's clients ask for; as many labels follow
-    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(20..=500))]
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(20..=500))]
     rate: u32,
     /// Writes the final table as JSON, too
     #[arg(long, value_name = "FILE")]

@@ -35,9 +35,9 @@ pub async fn tell(stage: &Arc<Stage>, board: &Board) -> Vec<Outcome> {
     let by_hand = Manifest { min_samples: 1_000_000, ..manifest(RELEASES[2], worse) };
     let blind = Manifest { min_samples: 800, ..manifest(RELEASES[3], worse) };
     let (a, b, c, d) = tokio::join!(
-        async { promoted::tell(begin(PROMOTED, promoted).await?).await },
-        async { rolled_back::tell(begin(ROLLED_BACK, rolled_back).await?).await },
-        async { by_hand::tell(begin(BY_HAND, by_hand).await?).await },
+        async { promoted::tell(begin(PROMOTED, promoted).await?.with_clients().await?).await },
+        async { rolled_back::tell(begin(ROLLED_BACK, rolled_back).await?.with_clients().await?).await },
+        async { by_hand::tell(begin(BY_HAND, by_hand).await?.with_clients().await?).await },
         async {
             let story = begin(BLIND, blind).await?;
             story.note("waits for the other three, who need Prometheus");
@@ -45,7 +45,7 @@ pub async fn tell(stage: &Arc<Stage>, board: &Board) -> Vec<Outcome> {
         },
     );
     let d = match d {
-        Ok(story) => blind::tell(story).await,
+        Ok(story) => async { blind::tell(story.with_clients().await?).await }.await,
         Err(error) => Err(error),
     };
     let told = [(PROMOTED, a), (ROLLED_BACK, b), (BY_HAND, c), (BLIND, d)];

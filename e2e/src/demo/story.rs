@@ -87,10 +87,10 @@ pub struct Line {
 pub type Board = Arc<Mutex<Vec<Line>>>;
 
 impl Story {
-    /// Writes a release without a canary, waits until it serves, and lets its clients come.
+    /// Writes a release without a canary, and waits until it serves.
     ///
     /// # Errors
-    /// If it does not come to serve, or clients do not get answers.
+    /// If it does not come to serve.
     pub async fn begin(
         stage: &Arc<Stage>,
         board: &Board,
@@ -119,10 +119,18 @@ impl Story {
             settled.then_some(())
         };
         story.until("its stable version serves", SERVING, serves).await?;
-        story.load.begin()?;
-        let stable = story.manifest.stable.name.clone();
-        story.until("clients get answers of stable", STEP, move |seen| answers(seen, &stable)).await?;
         Ok(story)
+    }
+
+    /// Lets the clients come, and waits until they get answers.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub async fn with_clients(mut self) -> Result<Self> {
+        self.load.begin()?;
+        let stable = self.manifest.stable.name.clone();
+        self.until("clients get answers of stable", STEP, move |seen| answers(seen, &stable)).await?;
+        Ok(self)
     }
 
     /// Says what the story does now.

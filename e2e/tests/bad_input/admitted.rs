@@ -98,7 +98,8 @@ pub async fn and_told_by_conditions(stage: &Arc<Stage>) -> Vec<Told> {
 
 async fn tell(stage: &Arc<Stage>, case: Case) -> Result<Told> {
     let manifest = Manifest::new(&stage.namespace, case.name, &stage.made.worse);
-    let mut story = Story::begin(stage, &Board::default(), ('I', "bad input"), manifest).await?;
+    let mut story =
+        Story::begin(stage, &Board::default(), ('I', "bad input"), manifest).await?.with_clients().await?;
     let stable = stage.made.worse.name.clone();
     let mut written = story
         .manifest

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use testbed::demo::{self, report::Report};
 
 /// Predictions per second of each story's clients.
-const RATE: u32 = 90;
+const RATE: u32 = 120;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_lives() {

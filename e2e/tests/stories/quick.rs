@@ -35,7 +35,10 @@ async fn tries(stage: &Arc<Stage>, name: String) -> Result<Vec<f64>> {
     // It must not be decided by evidence while it waits for the annotation.
     let manifest =
         Manifest { min_samples: 1_000_000, ..Manifest::new(&stage.namespace, &name, &stage.made.worse) };
-    let mut story = Story::begin(stage, &Board::default(), ('Q', "rollback by hand"), manifest).await?;
+    let mut story = Story::begin(stage, &Board::default(), ('Q', "rollback by hand"), manifest)
+        .await?
+        .with_clients()
+        .await?;
     let mut took = Vec::new();
     for n in 0..TRIES {
         let canary = Model { name: format!("try-{n}"), ..stage.made.better.clone() };
