@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::Subject;
 use crate::api::annotations::Rollback;
-use crate::api::status::{ModelReleaseStatus, Phase, Track, TrafficStatus};
+use crate::api::status::{ModelReleaseStatus, Phase, Track, TrafficState, TrafficStatus};
 use crate::covers::covers;
 use crate::effects::on_the_way;
 use crate::pods;
@@ -21,6 +21,7 @@ pub fn note(s: &Situation) -> ModelReleaseStatus {
     if s.release.rollback == Rollback::Absent {
         status.state.handled.rollback = None;
     }
+    numbers_given(&mut status, s);
     propagation(&mut status, s);
     empty_clocks(&mut status, s);
     candidate(&mut status, s);
@@ -43,6 +44,18 @@ pub fn note(s: &Situation) -> ModelReleaseStatus {
 fn traffic_status(s: &Situation, hash: &Hash, percent: i32) -> Option<TrafficStatus> {
     let version = s.status.versions.iter().find(|v| v.hash == hash.as_str())?;
     Some(TrafficStatus { hash: hash.to_string(), version: version.version.clone(), percent })
+}
+
+/// A status that was lost, or restored from somewhere, has forgotten numbers that children bear. The next one has to be
+/// above them all, or gateways could not tell it from an old one.
+fn numbers_given(status: &mut ModelReleaseStatus, s: &Situation) {
+    let known = status.decision.as_ref().map_or(0, |d| d.seq).max(status.state.traffic.seq);
+    let ours =
+        s.observed.children.values().filter(|live| live.owner.as_deref() == Some(s.release.uid.as_str()));
+    let given = ours.filter_map(|live| live.seq).max().unwrap_or(0);
+    if given > known {
+        status.state.traffic = TrafficState { seq: given, ..TrafficState::default() };
+    }
 }
 
 /// Read back as wanted; then known to every gateway that can be asked, or given the time it takes.

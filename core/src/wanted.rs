@@ -215,8 +215,9 @@ pub fn foreign<'a>(s: &'a Situation) -> Option<&'a Key> {
 /// Objects of ours that nothing asks for any more, and that nothing needs: no role, no route, drained, and of a
 /// Service: no pod left.
 pub fn leftovers<'a>(s: &'a Situation, wanted: &[Key]) -> Vec<&'a Key> {
+    // Before anything was ever routed nothing has to be drained.
     let served = s.role(Track::Stable).is_some();
-    let quiet = !served
+    let quiet = (!served && s.traffic_object().is_none())
         || s.status.state.traffic.settled_at.is_some_and(|at| s.elapsed(at) >= s.release.rollout.drain);
     let routed: Vec<Hash> =
         s.traffic_object().map(|live| traffic::routes_read(&live.body)).unwrap_or_default();
@@ -224,8 +225,10 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[Key]) -> Vec<&'a Key> {
         live.owner.as_deref() == Some(s.release.uid.as_str()) && !live.deleting && !wanted.contains(key)
     });
     ours.filter(|(key, live)| match key.kind {
-        // Routes and limits of a refused spec stay as they are until it is mended.
-        Kind::VirtualService | Kind::EnvoyFilter => s.release.refused.is_none(),
+        // Routes and limits of a refused spec stay as they are until it is mended; routes also until it is known again
+        // what serves, if the status was lost.
+        Kind::VirtualService => served && s.release.refused.is_none(),
+        Kind::EnvoyFilter => s.release.refused.is_none(),
         Kind::Deployment => quiet && !routed.contains(&hash_of(&live.body)),
         Kind::Service | Kind::ControllerRevision => {
             let hash = hash_of(&live.body);

@@ -27,9 +27,6 @@ pub struct Writes {
 /// somebody else's doing.
 pub fn writes(s: &Situation, steady: bool) -> Writes {
     let mut plan = Writes::default();
-    if outranked(s) {
-        return plan;
-    }
     let workloads = wanted::workloads(s);
     let limits = limits(s);
     let split = wanted::split(s);
@@ -111,14 +108,6 @@ fn decided(s: &Situation) -> i64 {
 /// Limits are there from the start: before anything is routed.
 fn limits(s: &Situation) -> Vec<(Key, Value)> {
     if s.release.refused.is_some() { Vec::new() } else { traffic::limits(s.release, s.settings, decided(s)) }
-}
-
-/// Whether somebody with a later decision has written already.
-fn outranked(s: &Situation) -> bool {
-    let ours = decided(s).max(s.status.state.traffic.seq);
-    s.observed.children.values().any(|live| {
-        live.owner.as_deref() == Some(s.release.uid.as_str()) && live.seq.is_some_and(|seq| seq > ours)
-    })
 }
 
 /// How a plan changes weights.

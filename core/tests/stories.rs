@@ -268,6 +268,28 @@ fn a_malformed_rollback_holds_everything_and_is_said_once() {
 }
 
 #[test]
+fn a_lost_status_returns_to_what_the_spec_says_without_an_outage() {
+    let mut world = World::serving("v1");
+    world.accuracy.insert("v2".into(), 0.95);
+    world.canary(Some("v2"));
+    let mut world = world
+        .until("v2 is live and v1 retired", |w| w.track(Track::Stable) == "v2" && w.observed.pods.len() == 1);
+    let numbers = world.status().state.traffic.seq;
+    world.object.status = None;
+    world.sick.insert("v1".into());
+    let mut world = world.during(60);
+    assert_eq!(world.phase(), Phase::Pending);
+    assert!(
+        world.observed.pods.iter().any(|pod| pod.ready),
+        "v2 goes on serving until v1 can: {}",
+        world.story()
+    );
+    world.sick.clear();
+    let world = world.until("v1 serves", |w| w.track(Track::Stable) == "v1" && w.settled());
+    assert!(world.status().state.traffic.seq > numbers, "gateways can tell the new weights from the old");
+}
+
+#[test]
 fn a_crash_after_any_write_ends_as_without_it() {
     let end = |crash_at: Option<usize>| {
         let mut world = World::serving("v1");
