@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use model_release_core::api::{ANNOTATION_SEQ, LABEL_UID, LABEL_VERSION};
+use jiff::Timestamp;
+use model_release_core::api::{ANNOTATION_SEQ, LABEL_NAME, LABEL_UID, LABEL_VERSION};
 use model_release_core::observed::{Claim, Container, Ended, Live, Observed, Pod};
 use model_release_core::plan::{Key, Kind};
 use serde_json::Value;
@@ -96,7 +97,7 @@ fn from_caches(key: &ReleaseKey, uid: &str, caches: &Caches) -> Observed {
         if route.namespace == key.namespace && route.name == key.name {
             observed.children.insert(key_of(Kind::VirtualService, &route), live(&route, &key.namespace));
         } else if controller(&route).as_deref() != Some(uid) {
-            observed.claims.extend(claim(&route));
+            observed.claims.extend(claim(&route, caches));
         }
     }
     observed
@@ -210,8 +211,9 @@ fn ready(endpoint: &Value) -> bool {
     endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true)
 }
 
-/// What another's route claims; none for one without hosts, which claims nothing.
-fn claim(route: &Object) -> Option<Claim> {
+/// What another's route claims; none for one without hosts, which claims nothing. A route of a release is as old as the
+/// release: who came first must not hang on which of two operators' writes did.
+fn claim(route: &Object, caches: &Caches) -> Option<Claim> {
     let spec = route.body.get("spec")?;
     let hosts: Vec<String> = strings(spec.get("hosts")).into_iter().map(str::to_owned).collect();
     if hosts.is_empty() {
@@ -230,17 +232,25 @@ fn claim(route: &Object) -> Option<Claim> {
     let release = owners
         .filter(|owner| owner.get("kind").and_then(Value::as_str) == Some("ModelRelease"))
         .find_map(|owner| text(owner, "uid"));
+    let of_route = route.body.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
     Some(Claim {
         object: format!("VirtualService {}/{}", route.namespace, route.name),
+        created: release
+            .as_deref()
+            .and_then(|uid| created(uid, route, caches))
+            .or_else(|| of_route.and_then(|t| t.parse().ok())),
         release,
-        created: route
-            .body
-            .pointer("/metadata/creationTimestamp")
-            .and_then(Value::as_str)
-            .and_then(|t| t.parse().ok()),
         hosts,
         gateways: gateways.into_iter().map(full).collect(),
     })
+}
+
+/// When the release that owns a route was created, if it is watched.
+fn created(uid: &str, route: &Object, caches: &Caches) -> Option<Timestamp> {
+    let name = route.label(LABEL_NAME)?.to_owned();
+    let release = caches.release(&ReleaseKey { namespace: route.namespace.clone(), name })?;
+    let meta = &release.decoded.as_ref().ok()?.metadata;
+    (meta.uid.as_deref() == Some(uid)).then(|| meta.creation_timestamp.as_ref().map(|t| t.0))?
 }
 
 /// A pod to ask.
