@@ -49,8 +49,11 @@ impl Controller {
 
     /// Runs until `stop` says so; then lets running looks end.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        self.ports.caches.wait_synced().await;
-        self.health.synced();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = self.ports.caches.wait_synced() => self.health.synced(),
+        }
         info!(releases = self.ports.caches.releases().len(), "every kind is listed");
         loop {
             tokio::select! {

@@ -230,7 +230,7 @@ impl Election {
             ApiError::Refused { .. } => {
                 "give the operator's service account get and update on this Lease, and create it, or use --no-election"
             }
-            _ => "none; it is tried again",
+            _ => "check that the API server can be reached; it is tried again",
         };
         if matches!(error, ApiError::Conflict { .. }) {
             debug!(%error, "another wrote the lease first");

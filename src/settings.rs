@@ -65,7 +65,8 @@ fn parse(file: &Path, text: &str) -> Result<Settings, SettingsError> {
 
 /// The parser adds a picture of the place below its sentence.
 fn first_line(text: &str) -> String {
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it cannot be read").to_owned()
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it cannot be read");
+    first.strip_prefix("error: ").unwrap_or(first).to_owned()
 }
 
 /// The first value that cannot be meant.

@@ -30,9 +30,9 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError::Level`] for a level that is none.
 pub fn start(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
-    // kube warns of each watch that it renews by itself, and HTTP tells of each connection; a bare level means ours.
+    // A bare level means our own lines: kube and HTTP tell of each failed connection, and so do ours, with what to do.
     let bare = !level.contains(['=', ',']);
-    let directives = if bare { format!("error,model_release_operator={level}") } else { level.to_owned() };
+    let directives = if bare { format!("off,model_release_operator={level}") } else { level.to_owned() };
     let filter = EnvFilter::builder()
         .parse(&directives)
         .map_err(|cause| TelemetryError::Level { given: level.to_owned(), cause })?;

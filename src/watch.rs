@@ -211,12 +211,13 @@ fn missing(scope: &Scope, resource: &ApiResource) {
 fn failed(scope: &Scope, code: Option<u16>, failures: u32, error: &watcher::Error) {
     let remedy = match code {
         Some(401 | 403) => "give the operator's service account get, list and watch on it",
-        _ => "none; it is tried again",
+        Some(_) => "see the API server's log; it is tried again",
+        None => "check that the API server can be reached; it is tried again",
     };
     let namespace = scope.namespace.as_deref().unwrap_or("*");
     if matches!(code, Some(410)) {
         debug!(kind = scope.watched.plural(), namespace, "a watch starts over");
-    } else if failures.is_power_of_two() {
+    } else if [1, 4, 16].contains(&failures) || failures % 64 == 0 {
         warn!(kind = scope.watched.plural(), namespace, failures, %error, remedy, "a watch failed");
     }
 }

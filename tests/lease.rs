@@ -1,5 +1,10 @@
 //! Two operators, one lease: who leads, when the lead changes hands, and that nobody works without it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod support;
 
@@ -64,6 +69,38 @@ async fn a_leader_that_cannot_renew_writes_nothing_more_until_it_can() {
     assert_eq!(before, after, "nothing is decided without the lead");
     server.faults(|_| Fault::None);
     server.until_phase("fraud", "Stable").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_when_the_lead_is_lost_goes_no_further() {
+    let server = cluster();
+    let only = Operator::candidate(&server, "only");
+    leads(&only).await;
+    server.faults(|asked| match asked.resource.as_str() {
+        "leases" => Fault::Vanish,
+        _ if asked.writes() => Fault::Late,
+        _ => Fault::None,
+    });
+    server.create("modelreleases", stable_only("fraud"));
+    let writes = || server.asked().iter().filter(|a| a.writes() && a.resource != "leases").count();
+    timeout(LONG, only.lead.clone().becomes(false)).await.unwrap();
+    let before = writes();
+    assert!(before >= 2, "its writes had begun: {before}");
+    timeout(LONG, std::future::pending::<()>()).await.unwrap_err();
+    assert_eq!(writes(), before);
+    assert!(
+        server.store().objects.keys().all(|(resource, ..)| resource != "deployments"),
+        "the plan was not at its end"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_never_reached_the_server_ends_when_it_is_told_to() {
+    let server = cluster();
+    server.faults(|_| Fault::Vanish);
+    let lost = Operator::candidate(&server, "lost");
+    timeout(Duration::from_secs(60), lost.lead.clone().becomes(true)).await.unwrap_err();
+    timeout(Duration::from_secs(16), lost.stop()).await.expect("it ends");
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,6 +35,8 @@ pub enum Fault {
     Vanish,
     /// It is served, and its answer never comes.
     Mute,
+    /// It is served, and its answer comes after four seconds: just within every limit.
+    Late,
 }
 
 /// The server.
@@ -158,6 +160,11 @@ impl ApiServer {
             Fault::None => self.answer(verb, &meant, &body),
             Fault::Refuse(code) => denied((code, "Refused", "the test says no".into())),
             Fault::Vanish => std::future::pending().await,
+            Fault::Late => {
+                let answer = self.answer(verb, &meant, &body);
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                answer
+            }
             Fault::Mute => {
                 self.answer(verb, &meant, &body);
                 std::future::pending().await
