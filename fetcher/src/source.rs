@@ -53,7 +53,10 @@ impl Source {
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(https) })
+        // A connection is never used twice: one that a server closes meanwhile would fail the next request, and there is
+        // only one file to fetch.
+        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
+        Ok(Self { client })
     }
 
     /// The answer that holds the file, after at most three redirects.
