@@ -217,7 +217,7 @@ fn failed(scope: &Scope, code: Option<u16>, failures: u32, error: &watcher::Erro
     let namespace = scope.namespace.as_deref().unwrap_or("*");
     if matches!(code, Some(410)) {
         debug!(kind = scope.watched.plural(), namespace, "a watch starts over");
-    } else if [1, 4, 16].contains(&failures) || failures % 64 == 0 {
+    } else if [1, 4, 16].contains(&failures) || failures.is_multiple_of(64) {
         warn!(kind = scope.watched.plural(), namespace, failures, %error, remedy, "a watch failed");
     }
 }
