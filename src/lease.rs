@@ -172,8 +172,10 @@ impl Election {
             let due = asked + RETRY.mul_f64(0.8 + 0.4 * jitter());
             let wake = self.rule.ends().map_or(due, |ends| ends.min(due));
             tokio::select! {
-                () = tokio::time::sleep_until(wake) => self.tell(),
+                // After a call that took long the next turn is due at once: the word to end must not lose to it.
+                biased;
                 _ = stop.wait_for(|stop| *stop) => break,
+                () = tokio::time::sleep_until(wake) => self.tell(),
             }
         }
         self.free().await;
