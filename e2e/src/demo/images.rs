@@ -77,7 +77,15 @@ pub fn provide(testbed: &Testbed, say: &mut dyn FnMut(&str)) -> Result<Made> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(&root).env("RUSTFLAGS", "-C target-feature=+crt-static");
     cargo.args(["build", "--locked", "--release", "--target", &triple]);
-    output(cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package])))?;
+    cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
+    // Its output is the progress that one sees.
+    match cargo.status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => {
+            return Err(Error::other(format!("the static programs were not built ({status}); see above")));
+        }
+        Err(error) => return Err(Error::other(format!("cargo could not be started: {error}; install Rust"))),
+    }
 
     say("example data and two models, trained for 2 and for 5 epochs");
     let cache = example_cache();

@@ -28,6 +28,8 @@ pub async fn an_operator_with_nothing_to_do_asks_nothing_and_stays_small(stage: 
                 busy.push(format!("{name} is {}", phase.as_str()));
             }
         }
+        // A pod that ends is news of its release, which the operator looks at.
+        busy.extend(ending(stage).into_iter().map(|pod| format!("pod {pod} still ends")));
         Seen::when(busy.is_empty(), || busy.join(", "))
     })
     .await
@@ -103,6 +105,15 @@ async fn requests(stage: &Stage, address: &str) -> BTreeMap<String, u64> {
         .collect();
     assert!(!found.is_empty(), "the operator's metrics have no kube_requests_total");
     found
+}
+
+/// Pods of the namespace that are being deleted.
+fn ending(stage: &Stage) -> Vec<String> {
+    let text = stage.testbed.kubectl_output(&["get", "pods", "-n", &stage.namespace, "-o", "json"]).unwrap();
+    let pods: Value = serde_json::from_str(&text).unwrap();
+    let ends = |pod: &&Value| pod.pointer("/metadata/deletionTimestamp").is_some();
+    let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap().to_owned();
+    pods["items"].as_array().unwrap().iter().filter(ends).map(name).collect()
 }
 
 fn pod_address(stage: &Stage) -> String {
