@@ -113,6 +113,11 @@ pub async fn reconcile(key: &ReleaseKey, ports: &Ports) -> Result<Looked, Failur
 /// Everything that a decision rests on, the release read last. None if there is none.
 async fn world(key: &ReleaseKey, ports: &Ports) -> Result<Option<(Read, Observed)>, ApiError> {
     let cached = up_to_date(key, ports).await;
+    if ports.caches.release(key).is_none() {
+        // What a deleted release leaves wakes it until all of it is gone. It is not asked for each time: if one of that
+        // name comes again, its own watch tells.
+        return Ok(None);
+    }
     let uid = cached.as_ref().and_then(|release| release.metadata.uid.clone()).unwrap_or_default();
     ports.memory.meet(key, &uid);
     let mut observed = observe(key, &uid, &ports.caches, &ports.memory, &ports.cluster).await?;
