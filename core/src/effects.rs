@@ -1,8 +1,7 @@
 //! What a move does to the status. Every change of role, weight, phase and quarantine is here and nowhere else.
 
 use crate::api::status::{
-    Candidate, Decision, HistoryEntry, ModelReleaseStatus, Phase, Quarantined, StepStatus, Track,
-    VersionStatus,
+    Candidate, Decision, HistoryEntry, ModelReleaseStatus, Quarantined, StepStatus, Track, VersionStatus,
 };
 use crate::moves::{Effect, Move};
 use crate::situation::{Fallback, Situation, later, role, role_mut};
@@ -259,9 +258,4 @@ fn bar(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
             status.quarantine.remove(oldest);
         }
     }
-}
-
-/// Whether a phase still owes the version on trial anything.
-pub fn on_the_way(phase: Phase) -> bool {
-    matches!(phase, Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing)
 }

@@ -7,6 +7,7 @@ use crate::api::annotations::Rollback;
 use crate::api::status::{Candidate, ModelReleaseStatus, Phase, Track, VersionStatus};
 use crate::children;
 use crate::observed::{Live, Observed, Pod};
+use crate::plan::Key;
 use crate::pods;
 use crate::release::Release;
 use crate::settings::Settings;
@@ -271,10 +272,35 @@ impl Situation<'_> {
         self.settled() && self.candidate().ready_at.is_some_and(|at| self.elapsed(at) >= least)
     }
 
-    /// Whether the administrator's cluster can route at all.
-    pub fn routable(&self) -> bool {
-        self.observed.istio
+    /// An object of a name that we need and that somebody else has.
+    pub fn foreign(&self) -> Option<&Key> {
+        let mut names: Vec<Key> = Vec::new();
+        for version in &self.status.versions {
+            let hash = Hash::known(&version.hash);
+            names.extend([
+                children::deployment_key(self.release, &hash),
+                children::service_key(self.release, &hash),
+                children::record_key(self.release, &hash),
+            ]);
+        }
+        names.extend([children::apex_key(self.release), traffic::traffic_key(self.release)]);
+        if self.role(Track::Stable).is_none() {
+            names.push(children::deployment_key(self.release, &self.release.stable.hash));
+            names.push(children::service_key(self.release, &self.release.stable.hash));
+        }
+        self.observed
+            .children
+            .iter()
+            .find(|(key, live)| {
+                names.contains(key) && live.owner.as_deref() != Some(self.release.uid.as_str())
+            })
+            .map(|(key, _)| key)
     }
+}
+
+/// Whether a phase still owes the version on trial anything.
+pub fn on_the_way(phase: Phase) -> bool {
+    matches!(phase, Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing)
 }
 
 /// The version in a role.

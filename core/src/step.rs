@@ -273,7 +273,7 @@ fn next_look(s: &Situation, moved: bool) -> Timestamp {
             at(s.role(Track::Failed).and_then(|v| v.delete_at), SignedDuration::ZERO);
         }
     }
-    if s.release.refused.is_some() || !s.observed.refused.is_empty() || wanted::foreign(s).is_some() {
+    if s.release.refused.is_some() || !s.observed.refused.is_empty() || s.foreign().is_some() {
         at(Some(s.now), seconds(60));
     }
     due.extend(s.look.map(|look| look.next_at.max(later(s.now, SignedDuration::from_millis(50)))));

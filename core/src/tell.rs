@@ -7,8 +7,8 @@ use crate::api::annotations::Rollback;
 use crate::api::conditions::{self, Is, Type};
 use crate::api::reasons::Reason;
 use crate::api::status::{ModelReleaseStatus, Phase, Track};
-use crate::effects::on_the_way;
 use crate::situation::Situation;
+use crate::situation::on_the_way;
 use crate::traffic;
 use crate::version::Hash;
 

@@ -6,9 +6,8 @@ use serde_json::Value;
 
 use crate::api::status::{ModelReleaseStatus, Phase, Track, VersionStatus};
 use crate::children::{self, Rendered};
-use crate::effects::on_the_way;
 use crate::plan::{Key, Kind};
-use crate::situation::{Situation, role};
+use crate::situation::{Situation, on_the_way, role};
 use crate::traffic::{self, Entry, Route, Split};
 use crate::version::{Hash, Version, digest};
 
@@ -187,29 +186,6 @@ fn apex(s: &Situation, seq: i64) -> Option<Child> {
     }
     let body = children::apex(s.release, &stable, &rendered(s, &stable)?, seq);
     Some(Child { key, body, replicas: None })
-}
-
-/// An object of a name that we need and that somebody else has.
-pub fn foreign<'a>(s: &'a Situation) -> Option<&'a Key> {
-    let mut names: Vec<Key> = Vec::new();
-    for version in &s.status.versions {
-        let hash = Hash::known(&version.hash);
-        names.extend([
-            children::deployment_key(s.release, &hash),
-            children::service_key(s.release, &hash),
-            children::record_key(s.release, &hash),
-        ]);
-    }
-    names.extend([children::apex_key(s.release), traffic::traffic_key(s.release)]);
-    if s.role(Track::Stable).is_none() {
-        names.push(children::deployment_key(s.release, &s.release.stable.hash));
-        names.push(children::service_key(s.release, &s.release.stable.hash));
-    }
-    s.observed
-        .children
-        .iter()
-        .find(|(key, live)| names.contains(key) && live.owner.as_deref() != Some(s.release.uid.as_str()))
-        .map(|(key, _)| key)
 }
 
 /// Objects of ours that nothing asks for any more, and that nothing needs: no role, no route, drained, and of a

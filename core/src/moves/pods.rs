@@ -70,7 +70,7 @@ pub(super) fn deadline(s: &Situation) -> Option<Move> {
         (None, Some(refused)) => {
             (Reason::ChildRefused, format!("{} was refused with {}", refused.key, refused.code))
         }
-        (None, None) if crate::wanted::foreign(s).is_some() => {
+        (None, None) if s.foreign().is_some() => {
             (Reason::OwnershipConflict, "an object that is not ours has its name".to_owned())
         }
         (None, None) => (Reason::ProgressDeadlineExceeded, "it never had enough ready pods".to_owned()),

@@ -6,7 +6,6 @@ use crate::api::annotations::Rollback;
 use crate::api::reasons::Reason;
 use crate::api::status::{Phase, Track};
 use crate::situation::Situation;
-use crate::wanted;
 
 /// Time after which weights that are not in force everywhere are said to be stuck, in seconds.
 const SETTLING: i64 = 30;
@@ -27,7 +26,7 @@ pub(super) fn stalled(s: &Situation) -> Option<(Reason, String)> {
     if let Some((_, message)) = &s.release.refused {
         return Some((Reason::NotAccepted, message.clone()));
     }
-    if let Some(key) = wanted::foreign(s) {
+    if let Some(key) = s.foreign() {
         let message = format!("{key} exists and is not ours; rename it or the release");
         return Some((Reason::OwnershipConflict, message));
     }
