@@ -231,8 +231,12 @@ fn promoted(s: &Situation) -> Said {
 fn rolled_back(s: &Situation) -> Said {
     let gone = matches!(s.phase(), Phase::RollingBack | Phase::RolledBack);
     let last = s.status.quarantine.last().filter(|_| gone);
+    // Its decision says on which numbers, or which pod; in a long life it may be no longer on record.
+    let why = |seq| s.status.history.iter().find(|entry| entry.seq == seq).map(|entry| entry.message.clone());
     match last {
-        Some(q) => (Is::True, q.reason, format!("{} was rolled back", q.version)),
+        Some(q) => {
+            (Is::True, q.reason, why(q.seq).unwrap_or_else(|| format!("{} was rolled back", q.version)))
+        }
         None => (Is::False, Reason::NotRolledBack, String::new()),
     }
 }
