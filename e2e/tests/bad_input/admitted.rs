@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use serde_json::{Value, json};
-use testbed::Result;
 use testbed::demo::manifest::Manifest;
 use testbed::demo::releases::condition;
 use testbed::demo::story::{Board, Stage, Story};
+use testbed::{Error, Result};
 
 use super::Told;
 use super::refused::set;
@@ -16,7 +16,10 @@ use super::refused::set;
 /// How long it may take until the user is told; an image that does not exist is tried several times.
 const SOON: Duration = Duration::from_secs(90);
 /// Answers of stable that show that it goes on serving.
-const MORE: u64 = 40;
+const MORE: u64 = 100;
+
+/// The release whose host another one wants.
+const HOLDER: &str = "elder";
 
 /// A release that is fine at first, and then is edited.
 struct Case {
@@ -31,6 +34,10 @@ struct Case {
 }
 
 pub async fn and_told_by_conditions(stage: &Arc<Stage>) -> Vec<Told> {
+    // The elder release keeps its host, so it must be there before all others.
+    let holder = Manifest::new(&stage.namespace, HOLDER, &stage.made.worse);
+    let holder = Story::begin(stage, &Board::default(), ('I', "bad input"), holder).await.unwrap();
+    let holder = holder.with_clients().await.unwrap();
     let artifact = |file: &str| format!("http://artifacts.{}.svc.cluster.local/{file}", stage.namespace);
     let case = |input, name, edits, told, holds| Case { input, name, edits, told, holds };
     let zeros = format!("sha256:{}", "0".repeat(64));
@@ -87,13 +94,19 @@ pub async fn and_told_by_conditions(stage: &Arc<Stage>) -> Vec<Told> {
         case(
             "a host that another release has",
             "same-host",
-            vec![("/spec/traffic/hosts", json!([format!("no-image.{}.example", stage.namespace)]))],
+            vec![("/spec/traffic/hosts", json!([holder.manifest.host()]))],
             ("Accepted", "False", "HostTaken"),
-            "no-image",
+            HOLDER,
         ),
     ];
-    let all = cases.into_iter().map(|case| tell(stage, case));
-    try_join_all(all).await.unwrap()
+    let all = join_all(cases.into_iter().map(|case| tell(stage, case))).await;
+    let (told, failed): (Vec<_>, Vec<_>) = all.into_iter().partition(std::result::Result::is_ok);
+    let failed: Vec<String> =
+        failed.into_iter().filter_map(|failed| Some(failed.err()?.to_string())).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    let holder = holder.end().await;
+    assert!(holder.ended_well(), "the release that keeps its host: {:?}", holder.problems);
+    told.into_iter().flatten().collect()
 }
 
 async fn tell(stage: &Arc<Stage>, case: Case) -> Result<Told> {
@@ -118,10 +131,12 @@ async fn tell(stage: &Arc<Stage>, case: Case) -> Result<Told> {
             (found == is && why == reason).then(|| message.to_owned())
         })
         .await?;
-    assert!(message.contains(case.holds), "{}: {:?} is missing in {message:?}", case.input, case.holds);
+    story
+        .outcome
+        .must(message.contains(case.holds), || format!("{:?} is missing in {message:?}", case.holds));
     let ready = story.observer.looks().borrow().clone();
     let serves = condition(&ready.status, "StableReady").map(|(is, ..)| is.to_owned());
-    assert_eq!(serves.as_deref(), Some("True"), "{}: StableReady", case.input);
+    story.outcome.must(serves.as_deref() == Some("True"), || format!("StableReady is {serves:?}"));
 
     // From now on clients must get answers as before, and not one failure.
     let answered = story.load.totals().versions.get(&stable).map_or(0, |version| version.answers);
@@ -132,6 +147,8 @@ async fn tell(stage: &Arc<Stage>, case: Case) -> Result<Told> {
         })
         .await?;
     let outcome = story.end().await;
-    assert!(outcome.ended_well(), "{}: {:?}", case.input, outcome.problems);
+    if !outcome.ended_well() {
+        return Err(Error::other(format!("{}: {:?}", case.input, outcome.problems)));
+    }
     Ok(Told { input: case.input, message: format!("{kind}={is}/{reason}: {message}") })
 }
