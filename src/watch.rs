@@ -148,6 +148,10 @@ pub fn start(
 /// How long until a kind that the server lacks is looked for again.
 const ABSENT: Duration = Duration::from_secs(60);
 
+/// The same for our own kind: an installation brings definition and operator at the same time, and a minute in which
+/// the first release is not looked at would be taken for a fault.
+const OWN_ABSENT: Duration = Duration::from_secs(2);
+
 async fn run(client: Client, scope: Scope, caches: Caches, metrics: Metrics) {
     let resource = scope.watched.resource();
     let api: Api<DynamicObject> = match &scope.namespace {
@@ -188,7 +192,7 @@ async fn run(client: Client, scope: Scope, caches: Caches, metrics: Metrics) {
                         missing(&scope, &resource);
                     }
                     caches.absent(&scope);
-                    ABSENT
+                    if scope.watched == Watched::Release { OWN_ABSENT } else { ABSENT }
                 } else {
                     failures = failures.saturating_add(1);
                     failed(&scope, code, failures, &error);
@@ -202,7 +206,9 @@ async fn run(client: Client, scope: Scope, caches: Caches, metrics: Metrics) {
 
 fn missing(scope: &Scope, resource: &ApiResource) {
     let remedy = match scope.watched {
-        Watched::Release => "install it: model-release-operator crd | kubectl apply --server-side -f -",
+        Watched::Release => {
+            "install it: model-release-operator crd | kubectl apply --server-side -f -; looked for again each 2 s"
+        }
         _ => "install Istio's CRDs if releases are to get traffic; looked for again each minute",
     };
     warn!(kind = %resource.kind, api_version = %resource.api_version, remedy, "the API server does not serve this kind");
