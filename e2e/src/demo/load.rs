@@ -66,7 +66,6 @@ impl Load {
     pub fn idle(stage: &Stage, host: &str) -> Self {
         let config = Config {
             host: Some(host.to_owned()),
-            rate: stage.rate,
             users: USERS,
             duration: LONGEST,
             user_header: CLIENT_HEADER.to_owned(),
@@ -76,12 +75,12 @@ impl Load {
         Self { config: Arc::new(config), state: Arc::new(Mutex::new(State::Idle)) }
     }
 
-    /// They begin to ask.
+    /// They begin to ask, so many predictions a second.
     ///
     /// # Errors
     /// If what they are to ask makes no sense.
-    pub fn begin(&self) -> Result<()> {
-        let handle = LoadHandle::start((*self.config).clone()).map_err(|error| {
+    pub fn begin(&self, rate: u32) -> Result<()> {
+        let handle = LoadHandle::start(Config { rate, ..(*self.config).clone() }).map_err(|error| {
             Error::other(format!("the load on {:?} cannot start: {error}", self.config.host))
         })?;
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::Running(handle);

@@ -126,8 +126,17 @@ impl Story {
     ///
     /// # Errors
     /// If they do not.
-    pub async fn with_clients(mut self) -> Result<Self> {
-        self.load.begin()?;
+    pub async fn with_clients(self) -> Result<Self> {
+        let rate = self.stage.rate;
+        self.with_clients_at(rate).await
+    }
+
+    /// As [`Self::with_clients`], who ask for so many predictions a second.
+    ///
+    /// # Errors
+    /// If they get no answers.
+    pub async fn with_clients_at(mut self, rate: u32) -> Result<Self> {
+        self.load.begin(rate)?;
         let stable = self.manifest.stable.name.clone();
         self.until("clients get answers of stable", STEP, move |seen| answers(seen, &stable)).await?;
         Ok(self)
