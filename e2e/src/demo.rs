@@ -172,9 +172,12 @@ pub async fn set(testbed: Testbed, made: Made, ground: Ground) -> Result<Stage> 
     let questions =
         model_server::data::read(&made.held_out).map_err(|error| Error::other(error.to_string()))?;
     let http = http::Client::default();
-    let Ground { namespace, rate, .. } = ground;
-    let releases = Releases::new(testbed.client().await?, &namespace);
-    clear(&releases).await?;
+    let Ground { namespace, rate, watched, .. } = ground;
+    let client = testbed.client().await?;
+    for namespace in &watched {
+        clear(&Releases::new(client.clone(), namespace)).await?;
+    }
+    let releases = Releases::new(client, &namespace);
     let gauge = Gauge::start(http.clone(), admin, namespace.clone());
     Ok(Stage { testbed, made, gateway, gateway_url, releases, namespace, http, gauge, rate, questions })
 }
@@ -191,7 +194,7 @@ fn install(testbed: &Testbed, made: &Made, ground: &Ground) -> Result<Gateway> {
     Ok(gateway)
 }
 
-/// Deletes all releases of the namespace and waits until they are gone.
+/// Deletes all releases of a namespace and waits until they are gone.
 async fn clear(releases: &Releases) -> Result<()> {
     for name in releases.names().await? {
         releases.delete(&name).await?;
