@@ -236,7 +236,7 @@ fn next_look(s: &Situation, moved: bool) -> Timestamp {
     }
     at(clocks.stable_empty_since, detect);
     at(clocks.candidate_empty_since, detect);
-    at(memory.settled_at, rollout.drain);
+    at(memory.settled_at.filter(|_| wanted::outlived(s)), rollout.drain);
     match s.phase() {
         Phase::Pending => at(s.status.phase_started_at, rollout.progress_deadline),
         Phase::Starting | Phase::Replacing | Phase::Warming => {

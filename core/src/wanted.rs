@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::api::status::{ModelReleaseStatus, Phase, Track, VersionStatus};
 use crate::children::{self, Rendered};
+use crate::observed::Live;
 use crate::plan::{Key, Kind};
 use crate::situation::{Situation, on_the_way, role};
 use crate::traffic::{self, Entry, Route, Split};
@@ -215,6 +216,15 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[Key]) -> Vec<&'a Key> {
     })
     .map(|(key, _)| key)
     .collect()
+}
+
+/// Whether a version without a role still has an object of ours: it goes once it is drained.
+pub fn outlived(s: &Situation) -> bool {
+    let ours = |live: &&Live| live.owner.as_deref() == Some(s.release.uid.as_str()) && !live.deleting;
+    let hashes = s.observed.children.values().filter(ours).map(|live| hash_of(&live.body));
+    hashes
+        .filter(|hash| !hash.as_str().is_empty())
+        .any(|hash| !s.status.versions.iter().any(|v| v.hash == hash.as_str()))
 }
 
 fn hash_of(body: &Value) -> Hash {
