@@ -17,10 +17,11 @@ const RELEASES: usize = 4;
 const TRIES: usize = 5;
 /// Predictions per second of each: enough to see the last answer to 50 ms, and the machine stays free for the rollback.
 const RATE: u32 = 40;
-/// Of the slowest: with twenty tries that is p99.
-const WITHIN: f64 = 1.0;
+/// Of the slowest, in seconds: with twenty tries that is p99. It holds on a machine that does nothing else.
+pub const WITHIN: f64 = 1.0;
 
-pub async fn a_rollback_by_hand_is_in_effect_within_a_second(stage: &Arc<Stage>) {
+/// All tries, the fastest first, in seconds.
+pub async fn rollbacks_by_hand(stage: &Arc<Stage>) -> Vec<f64> {
     let each = (0..RELEASES).map(|n| tries(stage, format!("quick-{n}")));
     let mut took: Vec<f64> = try_join_all(each).await.unwrap().into_iter().flatten().collect();
     took.sort_by(f64::total_cmp);
@@ -30,7 +31,7 @@ pub async fn a_rollback_by_hand_is_in_effect_within_a_second(stage: &Arc<Stage>)
         "annotation to last canary answer: median {median:.3} s, slowest of {} {slowest:.3} s",
         took.len()
     );
-    assert!(slowest <= WITHIN, "in seconds: {took:?}");
+    took
 }
 
 async fn tries(stage: &Arc<Stage>, name: String) -> Result<Vec<f64>> {
