@@ -3,8 +3,7 @@
 use std::fmt::Write;
 use std::process::Command;
 
-use testbed::build::Programs;
-use testbed::{checkout, command, dashboard};
+use testbed::{command, dashboard};
 
 use crate::objects;
 
@@ -20,9 +19,7 @@ fn every_query_is_promql() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.yaml");
     std::fs::write(&file, rules).unwrap();
-    let promtool =
-        Programs::locate(&objects::root(), &checkout::cache()).unwrap().prometheus.program("promtool");
-    objects::built(&promtool);
+    let promtool = objects::program("promtool");
     let said = command::output(Command::new(promtool).args(["check", "rules"]).arg(&file));
     let said = said.unwrap_or_else(|error| panic!("{error}"));
     assert!(said.contains("SUCCESS"), "{said}");

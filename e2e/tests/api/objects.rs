@@ -1,7 +1,7 @@
 //! Rendered objects, by name, so that two ways of rendering can be compared.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -19,17 +19,20 @@ pub fn root() -> PathBuf {
 
 /// helm or kustomize, as the testbed builds them.
 fn tool(name: &str) -> Command {
-    let path = Programs::locate(&root(), &checkout::cache()).unwrap().tools.program(name);
-    built(&path);
-    Command::new(path)
+    Command::new(program(name))
 }
 
-/// Has the testbed build its programs if this one is missing.
-pub fn built(program: &Path) {
-    if !program.is_file() {
+/// One of the testbed's tools; the testbed builds its programs if it is missing.
+pub fn program(name: &str) -> PathBuf {
+    let find = || {
+        let programs = Programs::locate(&root(), &checkout::cache()).unwrap();
+        programs.tools().find(|(tool, _)| *tool == name).map(|(_, path)| path)
+    };
+    find().unwrap_or_else(|| {
         let mut build = Command::new(env!("CARGO_BIN_EXE_cluster"));
         command::output(build.arg("build").current_dir(root())).unwrap_or_else(|error| panic!("{error}"));
-    }
+        find().expect("it is one of the testbed's tools")
+    })
 }
 
 /// What the chart makes of a file of values beside these tests.
