@@ -77,7 +77,12 @@ impl Releases {
     }
 
     fn failed(&self, action: &str, name: &str, error: &kube::Error) -> Error {
-        Error::other(format!("could not {action} modelrelease {}/{name}: {error}", self.namespace))
+        // The API server's own sentence; the rest of its answer is for programs.
+        let why = match error {
+            kube::Error::Api(status) => status.message.clone(),
+            other => other.to_string(),
+        };
+        Error::other(format!("could not {action} modelrelease {}/{name}: {why}", self.namespace))
     }
 }
 
