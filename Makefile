@@ -32,7 +32,8 @@ test: lint ## what CI runs: lint, all tests, and those on a real API server and 
 deny: ## licences, sources and banned crates (builds cargo-deny once, ten minutes)
 	cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny && target/tools/bin/cargo-deny --locked check bans licenses sources
 
-nightly: test deny demo ## test, deny and demo
+nightly: test deny demo ## test, deny and demo, and random histories of the core
+	LAWS_CASES=4000 cargo test --locked --package model-release-core --test laws
 
 generate: ## rewrite what is generated: definition, rights, dashboards
 	BLESS=1 cargo test --locked --test generated

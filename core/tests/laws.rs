@@ -2,11 +2,12 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
-use jiff::SignedDuration;
+use model_release_core::api::Reason;
 use model_release_core::api::status::Phase;
 use model_release_core::plan::Kind;
 use model_release_core::testing::World;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 /// Something that happens around a release.
 #[derive(Clone, Debug)]
@@ -93,8 +94,22 @@ fn happen(mut world: World, event: &Happens) -> World {
     world
 }
 
+/// Per change the same histories each time, so that a red run is this change's; `LAWS_CASES` draws so many new ones.
+fn config() -> ProptestConfig {
+    let drawn = std::env::var("LAWS_CASES").ok().and_then(|cases| cases.parse().ok());
+    let rng_seed = if drawn.is_some() { RngSeed::Random } else { RngSeed::Fixed(20_261_121) };
+    let cases = drawn.unwrap_or(150);
+    ProptestConfig {
+        cases,
+        rng_seed,
+        max_shrink_iters: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// Whatever happens, no rule is broken on the way, and once nothing more happens the release comes to rest: no
     /// write, no decision, for an hour.
@@ -126,21 +141,19 @@ proptest! {
             world = happen(world, event);
         }
         world.annotate(Some("true"));
-        let before = world.now;
+        let (before, decided) = (world.now, world.decisions.len());
         for _ in 0..3 {
             world.look();
         }
-        prop_assert!(world.now == before + SignedDuration::ZERO);
+        prop_assert_eq!(world.now, before);
         let on_trial = matches!(
             world.phase(),
             Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing
         );
         prop_assert!(!on_trial, "held and still on trial: {}", world.story());
         world = world.during(1800);
-        let started = world.decisions.iter().rev().take_while(|d| d.2 != model_release_core::api::Reason::ManualRollback);
-        prop_assert!(
-            started.clone().all(|d| d.2 != model_release_core::api::Reason::CanaryStarted) || started.count() == world.decisions.len(),
-            "started while held: {}", world.story()
-        );
+        let forward = [Reason::CanaryStarted, Reason::StepStarted, Reason::StepAdvanced, Reason::Promoting];
+        let since = &world.decisions[decided..];
+        prop_assert!(since.iter().all(|d| !forward.contains(&d.2)), "forward while held: {}", world.story());
     }
 }
