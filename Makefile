@@ -32,6 +32,7 @@ test: lint ## what CI runs: lint, all tests, and those on a real API server and 
 deny: ## licences, sources and banned crates (builds cargo-deny once, ten minutes)
 	cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny && target/tools/bin/cargo-deny --locked check bans licenses sources
 
+nightly: export JUDGE_TIMES := 1
 nightly: test deny demo ## test, deny and demo, and random histories of the core
 	LAWS_CASES=4000 cargo test --locked --package model-release-core --test laws
 

@@ -38,9 +38,9 @@ async fn a_release_lives() {
     repair::what_a_hand_changed_is_put_right(&stage).await;
     println!("{}", stage.testbed.kubectl_output(&["get", "mrel", "-A", "-o", "wide"]).unwrap());
 
-    // Last, so that a machine that was busy otherwise does not hide the rest.
-    assert!(
-        rollbacks.iter().all(|seconds| *seconds <= quick::WITHIN),
-        "rollbacks by hand took {rollbacks:?} s"
-    );
+    // Last, so that a machine that was busy otherwise does not hide the rest. A time is judged strictly where nothing else
+    // runs: `make nightly` asks for it.
+    let within =
+        if std::env::var_os("JUDGE_TIMES").is_some() { quick::WITHIN } else { quick::WITHIN_WHEN_BUSY };
+    assert!(rollbacks.iter().all(|seconds| *seconds <= within), "rollbacks by hand took {rollbacks:?} s");
 }

@@ -19,6 +19,8 @@ const TRIES: usize = 5;
 const RATE: u32 = 40;
 /// Of the slowest, in seconds: with twenty tries that is p99. It holds on a machine that does nothing else.
 pub const WITHIN: f64 = 1.0;
+/// The same on a machine that has other work.
+pub const WITHIN_WHEN_BUSY: f64 = 5.0;
 
 /// All tries, the fastest first, in seconds.
 pub async fn rollbacks_by_hand(stage: &Arc<Stage>) -> Vec<f64> {
