@@ -161,7 +161,8 @@ fn differs(old: &ModelReleaseStatus, new: &ModelReleaseStatus) -> bool {
     old != *new
 }
 
-/// The last decision: weights back to stable, our objects elsewhere removed, then the finalizer.
+/// The last decision: our objects elsewhere are removed, then the finalizer. Routes and workloads go by owner reference;
+/// their weights are not touched again.
 fn farewell(s: &Situation) -> Plan {
     let mut status = s.status.clone();
     let new = s.release.has_finalizer && status.decision.as_ref().is_none_or(|d| d.verdict != Act::Delete);
