@@ -15,7 +15,7 @@ BUILDER ?= buildah build --isolation chroot --storage-driver vfs
 -include e2e/demo.mk
 -include examples/example.mk
 
-.PHONY: help check lint test deny nightly generate chart image clean
+.PHONY: help check lint test deny nightly bench generate chart image clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, tolower(substr($$2, 1, 1)) substr($$2, 2)}' $(MAKEFILE_LIST) | sort
@@ -35,6 +35,9 @@ deny: ## licences, sources and banned crates (builds cargo-deny once, ten minute
 nightly: export JUDGE_TIMES := 1
 nightly: test deny demo ## test, deny and demo, and random histories of the core
 	LAWS_CASES=4000 cargo test --locked --package model-release-core --test laws
+
+bench: ## what a look costs: CPU time and allocations of the core, in one table
+	cargo bench --locked --package model-release-core --bench step
 
 generate: ## rewrite what is generated: definition, rights, dashboards
 	BLESS=1 cargo test --locked --test generated

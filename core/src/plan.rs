@@ -106,6 +106,8 @@ pub struct Event {
 pub struct Plan {
     /// The whole new status, if it is to be written.
     pub status: Option<Box<ModelReleaseStatus>>,
+    /// Number of the row that answered, if one did.
+    pub row: Option<&'static str>,
     /// The decision that this status commits, if it is a new one.
     pub decision: Option<HistoryEntry>,
     /// Effects, in this order; the first refusal ends the plan.

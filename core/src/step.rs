@@ -51,6 +51,7 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
         // A later operator has been here. Its memory is not ours to read, let alone to write.
         let nothing = Plan {
             status: None,
+            row: None,
             decision: None,
             writes: Vec::new(),
             events: Vec::new(),
@@ -76,9 +77,10 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
     }
 
     let s = view.of(&noted, look.as_ref());
-    let found = first_move(&s).map(|(_, found)| found);
+    let found = first_move(&s);
+    let row = found.as_ref().map(|(row, _)| *row);
     let (mut status, entry) = match &found {
-        Some(found) => effects::apply(&s, found),
+        Some((_, found)) => effects::apply(&s, found),
         None => (noted.clone(), None),
     };
     let traffic = numbered_traffic(&view.of(&status, None), found.is_some());
@@ -97,7 +99,8 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
 
     let events = tell::events(&old, &status, entry.as_ref(), &writes.drifted);
     let changed = differs(&old, &status);
-    Plan { status: changed.then(|| Box::new(status)), decision: entry, writes: writes.all, events, next_look }
+    let status = changed.then(|| Box::new(status));
+    Plan { status, row, decision: entry, writes: writes.all, events, next_look }
 }
 
 /// What does not change within a look.
@@ -206,6 +209,7 @@ fn farewell(s: &Situation) -> Plan {
     let next_look = later(s.now, if s.release.has_finalizer { SignedDuration::from_secs(1) } else { IDLE });
     Plan {
         status: new.then(|| Box::new(status)),
+        row: None,
         decision: entry,
         writes: writes::farewell(s),
         events: Vec::new(),

@@ -42,6 +42,8 @@ pub struct World {
     pub rate: f64,
     /// Reasons of the decisions, oldest first.
     pub decisions: Vec<(Phase, Phase, crate::api::Reason)>,
+    /// Moves made, oldest first: phase before, number of the row, phase after.
+    pub moves: Vec<(Phase, &'static str, Phase)>,
     /// Every write that was accepted, as a short line.
     pub writes: Vec<String>,
     /// Weights of the version that is not stable, whenever they changed.
@@ -96,6 +98,7 @@ impl World {
             prometheus: true,
             rate: 200.0,
             decisions: Vec::new(),
+            moves: Vec::new(),
             writes: Vec::new(),
             weights: Vec::new(),
             revision: 1,
@@ -190,12 +193,17 @@ impl World {
         plan
     }
 
-    /// Asks and decides, and does nothing of it.
-    pub fn decide(&mut self) -> Plan {
+    /// Asks what is due; the answers are there for the next decision.
+    pub fn ask(&mut self) {
         self.kubelet();
         let asks = queries(&self.object, &self.observed, &self.settings, self.now);
         self.observed.answers = asks.queries.iter().map(|query| self.answer(query)).collect();
         self.observed.gateways = asks.probes.iter().map(|probe| self.gateway(probe)).collect();
+    }
+
+    /// Asks and decides, and does nothing of it.
+    pub fn decide(&mut self) -> Plan {
+        self.ask();
         let plan = step(&self.object, &self.observed, &self.settings, self.now);
         self.observed.answers.clear();
         self.observed.gateways.clear();
@@ -206,6 +214,9 @@ impl World {
     pub fn commit(&mut self, plan: &Plan) {
         let Some(status) = &plan.status else { return };
         rules::committed(&self.status(), status);
+        if let Some(row) = plan.row {
+            self.moves.push((self.phase(), row, status.phase.unwrap_or_default()));
+        }
         if let Some(entry) = &plan.decision {
             self.decisions.push((entry.from, entry.to, entry.reason));
         }
