@@ -83,8 +83,11 @@ pub fn block_digest(block: &VersionSpec) -> String {
 
 /// Hex SHA-256 of a value's canonical JSON: keys sorted, empty values dropped, quantities as strings.
 pub fn digest(value: &Value) -> String {
-    // A `Map` without the `preserve_order` feature is sorted by key, so printing it is canonical.
-    hex(&Sha256::digest(canonical(value).unwrap_or(Value::Null).to_string().as_bytes()))
+    let mut text = Vec::with_capacity(1024);
+    if !canonical(value, &mut text) {
+        raw(&Value::Null, &mut text);
+    }
+    hex(&Sha256::digest(&text))
 }
 
 /// Hex SHA-256 of a text.
@@ -105,32 +108,58 @@ fn object<T: serde::Serialize>(value: &T) -> Map<String, Value> {
     }
 }
 
-/// A value without its empty parts; None if nothing is left of it.
-fn canonical(value: &Value) -> Option<Value> {
+/// Appends a value's JSON without its empty parts; appends nothing and says so if nothing is left of it.
+fn canonical(value: &Value, text: &mut Vec<u8>) -> bool {
+    let start = text.len();
     match value {
-        Value::Null => None,
+        Value::Null => return false,
+        // A `Map` without the `preserve_order` feature is sorted by key.
         Value::Object(map) => {
-            let kept: Map<_, _> = map
-                .iter()
-                .filter_map(|(key, inner)| {
-                    let inner = if matches!(key.as_str(), "requests" | "limits") {
-                        quantities(inner)
-                    } else {
-                        inner.clone()
-                    };
-                    canonical(&inner).map(|c| (key.clone(), c))
-                })
-                .collect();
-            (!kept.is_empty()).then_some(Value::Object(kept))
+            text.push(b'{');
+            let first = text.len();
+            for (key, inner) in map {
+                let before = text.len();
+                if before > first {
+                    text.push(b',');
+                }
+                raw(key, text);
+                text.push(b':');
+                let spelled = matches!(key.as_str(), "requests" | "limits").then(|| quantities(inner));
+                if !canonical(spelled.as_ref().unwrap_or(inner), text) {
+                    text.truncate(before);
+                }
+            }
+            if text.len() == first {
+                text.truncate(start);
+                return false;
+            }
+            text.push(b'}');
         }
-        Value::Array(items) if items.is_empty() => None,
+        Value::Array(items) if items.is_empty() => return false,
         // A list keeps its empty items: their place has a meaning (an empty argument is an argument).
         Value::Array(items) => {
-            Some(Value::Array(items.iter().map(|i| canonical(i).unwrap_or_else(|| i.clone())).collect()))
+            text.push(b'[');
+            let first = text.len();
+            for item in items {
+                if text.len() > first {
+                    text.push(b',');
+                }
+                if !canonical(item, text) {
+                    raw(item, text);
+                }
+            }
+            text.push(b']');
         }
-        Value::String(text) if text.is_empty() => None,
-        other => Some(other.clone()),
+        Value::String(empty) if empty.is_empty() => return false,
+        scalar => raw(scalar, text),
     }
+    true
+}
+
+/// Appends JSON as it is.
+fn raw(value: &impl serde::Serialize, text: &mut Vec<u8>) {
+    // A vector takes all that is written to it.
+    let _ = serde_json::to_writer(text, value);
 }
 
 fn quantities(value: &Value) -> Value {
@@ -180,6 +209,19 @@ mod tests {
         let number = version(&json!({}), json!({"version": "v", "resources": {"limits": {"gpu": 1}}}));
         let text = version(&json!({}), json!({"version": "v", "resources": {"limits": {"gpu": "1"}}}));
         assert_eq!(number.hash, text.hash);
+    }
+
+    #[test]
+    fn canonical_json_is_sorted_without_empty_parts_and_keeps_what_has_a_place() {
+        let value = json!({
+            "b": {"empty": {"of": {"all": null}}, "text": "", "list": []},
+            "a": [null, "", {"x": ""}, {"y": "\"", "z": ""}, []],
+            "limits": {"gpu": 1, "memory": "1Gi", "none": ""},
+            "limit": {"gpu": 1.5},
+        });
+        let text = r#"{"a":[null,"",{"x":""},{"y":"\""},[]],"limit":{"gpu":1.5},"limits":{"gpu":"1","memory":"1Gi"}}"#;
+        assert_eq!(digest(&value), text_digest(text));
+        assert_eq!(digest(&json!({"nothing": [], "at": {"all": null}})), text_digest("null"));
     }
 
     #[test]
