@@ -4,17 +4,23 @@
 //! sense.
 
 pub mod annotations;
+pub mod checks;
 pub mod conditions;
 mod crd;
 pub mod decision;
 pub mod evidence;
+pub mod placement;
 pub mod pods;
-pub mod policy;
+pub mod probes;
 pub mod reasons;
+pub mod rollout;
+mod rules;
 mod schema;
 pub mod spec;
 pub mod state;
 pub mod status;
+pub mod traffic;
+pub mod volumes;
 
 pub use crd::crd;
 pub use reasons::Reason;

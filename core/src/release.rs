@@ -1,12 +1,16 @@
 //! The object parsed once: its spec with the operator's defaults, valid or refused; its annotations.
 
 mod read;
+mod sense;
+#[cfg(test)]
+mod tests;
+mod unsupported;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::annotations::{self, Rollback};
 use crate::api::reasons::Reason;
-use crate::api::spec::{CheckMode, GuardrailMetric, LimitMode, ModelRelease, OnInconclusive};
+use crate::api::spec::{CheckMode, LimitMode, ModelRelease, OnInconclusive, Promotion};
 use crate::settings::{GatewaySet, Settings, Source};
 use crate::version::{Version, block_digest, text_digest};
 
@@ -27,6 +31,10 @@ pub struct Release {
     pub deleting: bool,
     /// Whether our finalizer is on it.
     pub has_finalizer: bool,
+    /// Hands off: only deletion and the rollback annotation move anything.
+    pub suspend: bool,
+    /// How long it lives from its creation.
+    pub ttl: Option<SignedDuration>,
     /// What the rollback annotation asks for.
     pub rollback: Rollback,
     /// Digest of that annotation's value; empty if it is absent.
@@ -86,6 +94,8 @@ pub struct Bucket {
 /// Share, order and times of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollout {
+    /// Copies of requests before the first weight.
+    pub shadow: Option<Shadow>,
     /// Rungs, each larger than the one before; at least one.
     pub steps: Vec<Step>,
     /// Least number of canary pods.
@@ -96,6 +106,8 @@ pub struct Rollout {
     pub max_duration: SignedDuration,
     /// What happens then.
     pub on_inconclusive: OnInconclusive,
+    /// Who promotes a canary that passed.
+    pub promotion: Promotion,
     /// Least time from ready to the first weight.
     pub warmup: SignedDuration,
     /// Guarded time after promotion.
@@ -108,10 +120,26 @@ pub struct Rollout {
     pub ttl_after_failure: SignedDuration,
 }
 
+impl Rollout {
+    /// Whether the canary never gets weight before it is promoted by hand.
+    pub fn dark(&self) -> bool {
+        matches!(self.steps.as_slice(), [only] if only.percent == 0)
+    }
+}
+
+/// Copies of requests before the first weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shadow {
+    /// Percent of the requests that are copied, 1 to 100.
+    pub mirror_percent: i32,
+    /// Least time of it.
+    pub min_duration: SignedDuration,
+}
+
 /// One rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The canary's percent, 1 to 99.
+    /// The canary's percent, 0 to 99; 0 only where it is the one rung.
     pub percent: i32,
     /// Least time at it.
     pub min_duration: SignedDuration,
@@ -161,7 +189,7 @@ pub struct Guardrail {
     /// Its name.
     pub name: String,
     /// What it counts.
-    pub metric: GuardrailMetric,
+    pub metric: Counted,
     /// Whether it decides.
     pub mode: CheckMode,
     /// Limit of the share.
@@ -172,6 +200,13 @@ pub struct Guardrail {
     pub min_requests: i32,
     /// Failing looks in a row until it acts.
     pub failure_limit: i32,
+}
+
+/// What a guardrail counts. Metrics of the spec that are not here are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Requests answered with a server error, of all requests.
+    ErrorRate,
 }
 
 impl Release {
@@ -192,14 +227,12 @@ impl Release {
         let analysis = read::analysis(spec.analysis.as_ref(), settings, &mut refused);
         let stable = Version::of(spec.runtime.as_ref(), &spec.stable);
         let canary = spec.canary.as_ref().map(|block| Version::of(spec.runtime.as_ref(), block));
-        if stable.effective.pod.image.is_none()
-            || canary.as_ref().is_some_and(|c| c.effective.pod.image.is_none())
-        {
-            refused.add(
-                Reason::InvalidSpec,
-                "no image: give spec.runtime.image, or an image in each version".into(),
-            );
+        for (block, version) in [("stable", Some(&stable)), ("canary", canary.as_ref())] {
+            if let Some(version) = version {
+                sense::version(block, version, &mut refused);
+            }
         }
+        unsupported::refuse(spec, &mut refused);
         let rollback_value = meta.annotations.as_ref().and_then(|all| all.get(annotations::ROLLBACK));
         let rollback = annotations::rollback(meta.annotations.as_ref());
         Self {
@@ -210,6 +243,8 @@ impl Release {
             created: meta.creation_timestamp.as_ref().map(|t| t.0),
             deleting: meta.deletion_timestamp.is_some(),
             has_finalizer: meta.finalizers.iter().flatten().any(|f| f == crate::api::FINALIZER),
+            suspend: spec.suspend.unwrap_or_default(),
+            ttl: spec.ttl.as_ref().map(|text| read::time(Some(text), 0, "spec.ttl", &mut refused)),
             rollback_digest: match (&rollback, rollback_value) {
                 (Rollback::Absent, _) | (_, None) => String::new(),
                 (_, Some(value)) => text_digest(value.trim()).chars().take(16).collect(),

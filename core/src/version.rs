@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::api::pods::PodFields;
+use crate::api::pods::{ModelFields, PodFields};
 use crate::api::spec::VersionSpec;
 
 /// Identity of a version: the first ten hex digits of the SHA-256 over its canonical content.
@@ -43,15 +44,48 @@ pub struct Version {
 
 impl Version {
     /// The version that a block of the spec means.
-    pub fn of(runtime: Option<&PodFields>, block: &VersionSpec) -> Self {
+    pub fn of(runtime: Option<&ModelFields>, block: &VersionSpec) -> Self {
         let effective = effective(runtime, block);
         Self { hash: hash(&effective), name: block.version.clone(), effective }
     }
 
+    /// What is said of the model's pods.
+    pub fn pod(&self) -> &PodFields {
+        &self.effective.model.pod
+    }
+
+    /// What is said of the app's pods, if the version has one.
+    pub fn app(&self) -> Option<&PodFields> {
+        self.effective.model.app.as_ref()
+    }
+
     /// Pods at 100 % of the traffic.
     pub fn min_replicas(&self) -> i32 {
-        self.effective.pod.min_replicas.unwrap_or(1)
+        self.pod().min_replicas.unwrap_or(1)
     }
+
+    /// The requests to send before the first weight, defaults filled in.
+    pub fn warmup(&self) -> Option<Warmup<'_>> {
+        self.effective.model.warmup.as_ref().map(|own| Warmup {
+            path: &own.path,
+            body: own.body.as_deref().filter(|body| !body.is_empty()),
+            requests: own.requests.unwrap_or(10),
+            timeout: SignedDuration::from_secs(i64::from(own.timeout_seconds.unwrap_or(120))),
+        })
+    }
+}
+
+/// Requests before the first weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warmup<'a> {
+    /// Path to ask.
+    pub path: &'a str,
+    /// Body to send by POST; without one it is a GET.
+    pub body: Option<&'a str>,
+    /// How many.
+    pub requests: i32,
+    /// Time in which all must be answered.
+    pub timeout: SignedDuration,
 }
 
 /// Name of a version's Deployment, Service and record.
@@ -59,19 +93,32 @@ pub fn object_name(release: &str, hash: &Hash) -> String {
     format!("{release}-{hash}")
 }
 
-/// `runtime` with the version's own fields on top; a field replaces the shared one whole.
-fn effective(runtime: Option<&PodFields>, block: &VersionSpec) -> VersionSpec {
+/// `runtime` with the version's own fields on top; a field replaces the shared one whole, only `app` is merged.
+fn effective(runtime: Option<&ModelFields>, block: &VersionSpec) -> VersionSpec {
     let mut merged = runtime.map_or_else(Map::new, object);
+    let shared_app = merged.remove("app");
     merged.extend(object(block));
+    if let Some(Value::Object(mut app)) = shared_app {
+        if let Some(Value::Object(own)) = merged.remove("app") {
+            app.extend(own);
+        }
+        merged.insert("app".to_owned(), Value::Object(app));
+    }
     // Both halves come out of these very types, so the union decodes; if it ever did not, the block alone is meant.
     serde_json::from_value(Value::Object(merged)).unwrap_or_else(|_| block.clone())
 }
 
+/// What may change without making another version.
+const SIZES: [&str; 3] = ["minReplicas", "maxReplicas", "scaleTarget"];
+
 /// Hash of an effective version. Sizes are left out: changing them is not another version.
 fn hash(effective: &VersionSpec) -> Hash {
     let mut content = object(effective);
-    for size in ["minReplicas", "maxReplicas", "scaleTarget"] {
+    for size in SIZES {
         content.remove(size);
+        if let Some(Value::Object(app)) = content.get_mut("app") {
+            app.remove(size);
+        }
     }
     Hash(digest(&Value::Object(content)).chars().take(10).collect())
 }
@@ -182,7 +229,7 @@ mod tests {
     use super::*;
 
     fn version(runtime: &Value, block: Value) -> Version {
-        let runtime: PodFields = serde_json::from_value(runtime.clone()).unwrap();
+        let runtime: ModelFields = serde_json::from_value(runtime.clone()).unwrap();
         Version::of(Some(&runtime), &serde_json::from_value(block).unwrap())
     }
 
@@ -191,9 +238,32 @@ mod tests {
         let runtime =
             json!({"image": "a", "env": [{"name": "A", "value": "1"}], "ports": {"http": 1, "grpc": 2}});
         let own = version(&runtime, json!({"version": "v", "ports": {"http": 3}})).effective;
-        assert_eq!(own.pod.image.as_deref(), Some("a"));
-        assert_eq!(own.pod.ports.unwrap().grpc, None);
-        assert_eq!(own.pod.env.unwrap().len(), 1);
+        let pod = own.model.pod;
+        assert_eq!(pod.image.as_deref(), Some("a"));
+        assert_eq!(pod.ports.unwrap().grpc, None);
+        assert_eq!(pod.env.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_app_is_merged_field_by_field_and_is_part_of_the_identity_but_for_its_sizes() {
+        let runtime = json!({"app": {"image": "a", "ports": {"http": 1}, "minReplicas": 2}});
+        let own = version(&runtime, json!({"version": "v", "app": {"image": "b"}}));
+        let app = own.app().unwrap();
+        assert_eq!(app.image.as_deref(), Some("b"));
+        assert_eq!(app.ports.clone().unwrap().http, Some(1));
+        let whole = json!({"version": "v", "app": {"image": "b", "ports": {"http": 1}, "maxReplicas": 9}});
+        assert_eq!(own.hash, version(&json!({}), whole).hash);
+        assert_ne!(own.hash, version(&runtime, json!({"version": "v"})).hash);
+        assert_eq!(version(&runtime, json!({"version": "v"})).app().unwrap().image.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_warm_up_has_ten_requests_in_two_minutes_unless_told_otherwise() {
+        let own = version(&json!({"warmup": {"path": "/infer", "body": ""}}), json!({"version": "v"}));
+        let warmup = own.warmup().unwrap();
+        assert_eq!((warmup.path, warmup.body, warmup.requests), ("/infer", None, 10));
+        assert_eq!(warmup.timeout, SignedDuration::from_secs(120));
+        assert_eq!(version(&json!({}), json!({"version": "v"})).warmup(), None);
     }
 
     #[test]

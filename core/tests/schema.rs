@@ -97,7 +97,7 @@ fn all_of_spec_is_bounded() {
 }
 
 /// Numbers whose only bound is their type, as in Kubernetes itself.
-const UNLIMITED: [&str; 2] = [".runAsUser", ".tolerationSeconds"];
+const UNLIMITED: [&str; 3] = [".runAsUser", ".fsGroup", ".tolerationSeconds"];
 
 #[test]
 fn nothing_is_said_that_an_api_server_warns_of_or_changes() {

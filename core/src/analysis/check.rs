@@ -10,10 +10,10 @@ use super::blocks::{Grid, ends_block};
 use super::evidence::{self, Count, Finding, GuardrailBounds, QualityBounds, Totals};
 use super::promql::{self, Names, Whose};
 use crate::api::reasons::Reason;
-use crate::api::spec::{CheckMode, GuardrailMetric};
+use crate::api::spec::CheckMode;
 use crate::api::status::{Checkpoint, Grade};
 use crate::observed::Answer;
-use crate::release::{Guardrail, Release};
+use crate::release::{Counted, Guardrail, Release};
 use crate::settings::Source;
 use crate::version::text_digest;
 
@@ -50,7 +50,7 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
     let quality = &analysis.quality;
     let alpha = analysis.alpha.clamp(0.0001, 0.2);
     let mut checks = Vec::with_capacity(1 + analysis.guardrails.len());
-    if !subject.baking || quality.min.is_some() {
+    if quality.mode != CheckMode::Disabled && (!subject.baking || quality.min.is_some()) {
         let bounds = QualityBounds {
             max_drop: (!subject.baking).then(|| quality.max_drop.clamp(0.0, 0.5)),
             min: quality.min,
@@ -129,7 +129,7 @@ impl Check<'_> {
         match self.rule {
             Rule::Quality(_) => promql::quality(&names, kept.grade, width),
             Rule::Guardrail(guardrail, _) => match guardrail.metric {
-                GuardrailMetric::ErrorRate => promql::error_rate(&names, source.entrance, width),
+                Counted::ErrorRate => promql::error_rate(&names, source.entrance, width),
             },
         }
     }

@@ -45,6 +45,7 @@ fn schema() -> Value {
     let generator = settings.with_transform(StructuralSchemaRewriter).into_generator();
     let mut root = generator.into_root_schema_for::<ModelRelease>().to_value();
     flowing_text(&mut root);
+    untold_items(&mut root);
     if let Some(root) = root.as_object_mut() {
         root.remove("title");
         root.insert("x-kubernetes-validations".into(), name_rule());
@@ -117,6 +118,23 @@ fn flowing_text(schema: &mut Value) {
             fields.values_mut().for_each(flowing_text);
         }
         Value::Array(items) => items.iter_mut().for_each(flowing_text),
+        _ => {}
+    }
+}
+
+/// A list says what it holds; `kubectl explain` never shows what its items say beside that.
+fn untold_items(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            // Of a schema; a field may be called `items` too, and has properties of another shape.
+            if fields.get("type").is_some_and(|kind| kind == "array")
+                && let Some(Value::Object(items)) = fields.get_mut("items")
+            {
+                items.remove("description");
+            }
+            fields.values_mut().for_each(untold_items);
+        }
+        Value::Array(items) => items.iter_mut().for_each(untold_items),
         _ => {}
     }
 }

@@ -6,7 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::schema;
+pub use super::placement::{
+    Affinity, LabelSelector, LabelSelectorRequirement, NodeAffinity, NodeSelector, NodeSelectorRequirement,
+    NodeSelectorTerm, PodAffinity, PodAffinityTerm, PreferredNodes, PreferredPods, SpreadConstraint,
+    Toleration,
+};
+pub use super::probes::{Exec, HttpGet, PortOnly, Probe};
+pub use super::volumes::{ClaimVolume, ConfigMapVolume, EmptyDirVolume, SecretVolume, Volume, VolumeMount};
+use super::{rules, schema};
 
 /// A model server whose ports, probes and metric names are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,18 +38,41 @@ pub enum Preset {
     Bentoml,
 }
 
-/// The fields that `runtime`, `stable` and `canary` share. A field of a version replaces the shared one whole.
+/// The fields that `runtime`, `stable` and `canary` share. A field of a version replaces the shared one whole; only
+/// `app` is merged field by field.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct PodFields {
-    /// The model server, which decides default ports, probes and metric names. Default: custom.
+#[schemars(extend("x-kubernetes-validations" = rules::pods()))]
+pub struct ModelFields {
+    /// The model server: custom, triton, vllm, tfserving, torchserve, mlserver, kserve or bentoml. Decides default
+    /// ports, probes and metric names. Default: custom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// The model's name within its server: `MODEL_NAME`, and part of some probe paths. Default: the release's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub model_name: Option<String>,
-    /// Container image. Needed in the effective version. Default: none.
+    /// Requests that the operator sends before the version gets its first traffic. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Warmup>,
+    /// Where the fetched model lies in the pod. Default: `/mnt/models`, no size limit, no credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+    /// An application that calls the model and is released with it, as one version: its own Deployment, and the
+    /// version's entrance. `MODEL_URL` is set to the model of the same version. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::app")]
+    pub app: Option<PodFields>,
+    /// The fields that an `app` has too.
+    #[serde(flatten)]
+    pub pod: PodFields,
+}
+
+/// What may be said of the pods of a model and of an app alike.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodFields {
+    /// Container image, as in `ghcr.io/example/fraud:1`. Needed in the effective version. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub image: Option<String>,
@@ -54,7 +84,8 @@ pub struct PodFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128), inner(length(max = 4096)))]
     pub args: Option<Vec<String>>,
-    /// Environment, after `MODEL_NAME`, `MODEL_VERSION`, `MODEL_PATH` and `MODEL_FORMAT`. Default: none.
+    /// Environment, after `MODEL_NAME`, `MODEL_VERSION`, `MODEL_PATH` and `MODEL_FORMAT`, in `app` also `MODEL_URL`.
+    /// Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub env: Option<Vec<EnvVar>>,
@@ -64,24 +95,46 @@ pub struct PodFields {
     /// CPU, memory and devices. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// When the model can answer. Default: the preset's.
+    /// When it can answer. Default: the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness_probe: Option<Probe>,
     /// When the container is to be restarted. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liveness_probe: Option<Probe>,
-    /// How long loading may take. Default: the readiness probe, every 10 s, 180 times.
+    /// How long loading may take. Default: the readiness probe, for 1800 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,
+    /// Volumes of the pod, besides the model's own. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub volumes: Option<Vec<Volume>>,
+    /// Where the container sees them. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"])
+    )]
+    pub volume_mounts: Option<Vec<VolumeMount>>,
     /// Labels that a node must have. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::node_selector")]
+    #[schemars(schema_with = "schema::labels")]
     pub node_selector: Option<BTreeMap<String, String>>,
     /// Taints that the pods tolerate. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub tolerations: Option<Vec<Toleration>>,
-    /// Names of Secrets of this namespace that hold registry credentials; resolved by the kubelet. Default: none.
+    /// Which nodes are wanted, and which pods beside or apart, as in a Pod. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<Affinity>,
+    /// How the version's own pods are spread. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4))]
+    pub topology_spread_constraints: Option<Vec<SpreadConstraint>>,
+    /// Service account of this namespace; its token is not mounted. Default: default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_account_name: Option<String>,
+    /// Secrets of this namespace that hold registry credentials; resolved by the kubelet. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub image_pull_secrets: Option<Vec<LocalName>>,
@@ -89,7 +142,11 @@ pub struct PodFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub run_as_user: Option<i64>,
-    /// How long a pod may take to end. Default: `traffic.timeout` and 15 s more, else 30.
+    /// Group id that volumes belong to. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub fs_group: Option<i64>,
+    /// Seconds that a pod may take to end. Default: `traffic.timeout` and 15 more, else 30.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3600))]
     pub termination_grace_period_seconds: Option<i64>,
@@ -97,9 +154,35 @@ pub struct PodFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub min_replicas: Option<i32>,
-    /// Where the fetched model lies in the pod. Default: `/mnt/models`, no size limit, no credentials.
+    /// Pods at the most; above `minReplicas` each version gets an autoscaler. Default: minReplicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage: Option<Storage>,
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_replicas: Option<i32>,
+    /// Percent of the requested CPU that the autoscaler aims at. Default: 80.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub scale_target: Option<i32>,
+}
+
+/// Requests before the first weight: each must be answered 2xx. They are no evidence.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Warmup {
+    /// Path to ask, as in `/v2/models/fraud/infer`.
+    #[schemars(length(min = 1, max = 1024), regex(pattern = "^/[!-~]*$"))]
+    pub path: String,
+    /// Body to send, by POST. Default: none, by GET.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub body: Option<String>,
+    /// How many requests. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub requests: Option<i32>,
+    /// Seconds in which all must be answered; after them the canary is rolled back. Default: 120.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub timeout_seconds: Option<i32>,
 }
 
 /// One environment variable.
@@ -190,103 +273,6 @@ pub struct Resources {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantities")]
     pub limits: Option<BTreeMap<String, Value>>,
-}
-
-/// A probe, as in a Pod: one way to ask, and the usual numbers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "[has(self.httpGet), has(self.tcpSocket), has(self.grpc), has(self.exec)].filter(x, x).size() == 1",
-    "message": "give exactly one of httpGet, tcpSocket, grpc and exec",
-}]))]
-pub struct Probe {
-    /// Ask by HTTP; good is a status below 400. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http_get: Option<HttpGet>,
-    /// Open a connection. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tcp_socket: Option<PortOnly>,
-    /// Ask by gRPC's health protocol. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grpc: Option<PortOnly>,
-    /// Run a command in the container; good is exit code 0. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exec: Option<Exec>,
-    /// Seconds before the first try. Default: 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 3600))]
-    pub initial_delay_seconds: Option<i32>,
-    /// Seconds between tries. Default: 10.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 3600))]
-    pub period_seconds: Option<i32>,
-    /// Seconds that one try may take. Default: 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 3600))]
-    pub timeout_seconds: Option<i32>,
-    /// Failures in a row until it counts. Default: 3; 180 of a startup probe.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10000))]
-    pub failure_threshold: Option<i32>,
-    /// Successes in a row until it counts. Default: 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100))]
-    pub success_threshold: Option<i32>,
-}
-
-/// An HTTP question to the container.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct HttpGet {
-    /// Path to ask. Default: `/`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    pub path: Option<String>,
-    /// Port to ask. Default: `ports.http`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<i32>,
-}
-
-/// A port of the container.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PortOnly {
-    /// Port to ask. Default: `ports.http`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<i32>,
-}
-
-/// A command within the container.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Exec {
-    /// Program and arguments; no shell.
-    #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
-    pub command: Vec<String>,
-}
-
-/// A taint that is tolerated, as in a Pod.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Toleration {
-    /// The taint's key. Default: any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 316))]
-    pub key: Option<String>,
-    /// `Exists` or `Equal`. Default: Equal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 16))]
-    pub operator: Option<String>,
-    /// The taint's value. Default: empty.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 63))]
-    pub value: Option<String>,
-    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`. Default: any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32))]
-    pub effect: Option<String>,
-    /// Seconds for which `NoExecute` is tolerated. Default: for ever.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub toleration_seconds: Option<i64>,
 }
 
 /// Where the fetched model is put.

@@ -2,6 +2,9 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
+use super::pods::PodFields;
+use super::rules;
+
 /// A duration in Go's syntax, whole numbers of `ms s m h`, between two bounds (V21).
 fn duration(least: &str, most: &str) -> Schema {
     json_schema!({
@@ -43,6 +46,9 @@ bounded! {
     bake = duration("0s", "168h");
     long = duration("0s", "720h");
     drain = duration("5s", "24h");
+    ttl = duration("1m", "8760h");
+    shadow = duration("1m", "168h");
+    bound = duration("1ms", "1h");
     interval = duration("5s", "1h");
     initial_delay = duration("0s", "24h");
     quality_window = duration("10s", "24h");
@@ -58,8 +64,15 @@ pub(super) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time"})
 }
 
-/// Labels of a node: up to sixteen.
-pub(super) fn node_selector(_: &mut SchemaGenerator) -> Schema {
+/// An `app`: as the fields of a pod, with rules of its own.
+pub(super) fn app(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<PodFields>();
+    schema.insert("x-kubernetes-validations".into(), rules::app());
+    schema
+}
+
+/// Labels and their values: up to sixteen.
+pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": 16,

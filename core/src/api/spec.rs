@@ -4,12 +4,12 @@ use kube_derive::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pods::PodFields;
-pub use super::policy::{
-    Analysis, CheckMode, Guardrail, GuardrailMetric, OnInconclusive, Quality, Rollout, Step,
-};
-use super::schema;
+pub use super::checks::{Analysis, CheckMode, Guardrail, GuardrailMetric, Quality};
+use super::pods::ModelFields;
+pub use super::rollout::{OnInconclusive, Promotion, Rollout, Shadow, Step};
 use super::status::ModelReleaseStatus;
+pub use super::traffic::{Bucket, LimitMode, Provider, RateLimit, Traffic};
+use super::{rules, schema};
 
 /// What is to be released, and how.
 #[allow(clippy::duplicated_attributes, reason = "each column says its own type and priority")]
@@ -52,21 +52,20 @@ use super::status::ModelReleaseStatus;
     crates(kube_core = "::kube_core")
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
-    {
-        "rule": "(has(self.runtime) && has(self.runtime.image)) || (has(self.stable.image) && (!has(self.canary) || has(self.canary.image)))",
-        "message": "no image: give runtime.image, or an image in each version",
-    },
-    {
-        "rule": "!has(self.canary) || self.canary.version != self.stable.version",
-        "message": "must differ from stable.version; after moving the canary's lines to stable, remove the canary block",
-        "fieldPath": ".canary.version",
-    },
-]))]
+#[schemars(extend("x-kubernetes-validations" = rules::spec()))]
 pub struct ModelReleaseSpec {
+    /// Hands off: while it is true the operator neither moves nor repairs anything, but for the rollback annotation
+    /// and deletion. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+    /// How long the release lives from its creation, 1m to 8760h, as in `8h`; then all that runs is taken down and the
+    /// object stays. Default: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::ttl")]
+    pub ttl: Option<String>,
     /// What both versions share: image, ports, probes, resources. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<PodFields>,
+    pub runtime: Option<ModelFields>,
     /// The version that is relied on.
     pub stable: VersionSpec,
     /// The version on trial. Without this block there is no canary. Default: none.
@@ -86,20 +85,7 @@ pub struct ModelReleaseSpec {
 /// One version of the model: its name, its artifact, and any field of `runtime`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
-    {
-        "rule": "!has(self.verification) || has(self.storageUri)",
-        "message": "verification needs storageUri",
-    },
-    {
-        "rule": "!has(self.storageUri) || !self.storageUri.startsWith('http://') || has(self.verification)",
-        "message": "http:// is not protected on its way: use https://, or give verification.digest",
-    },
-    {
-        "rule": "!has(self.storageUri) || !self.storageUri.matches('^https?://[^/]*@')",
-        "message": "no credentials in storageUri: use storage.credentialsSecret",
-    },
-]))]
+#[schemars(extend("x-kubernetes-validations" = rules::version()))]
 pub struct VersionSpec {
     /// Name of the version for people; also its `app.kubernetes.io/version` label. Quote what looks like a number.
     #[schemars(
@@ -111,10 +97,11 @@ pub struct VersionSpec {
         }])
     )]
     pub version: String,
-    /// Where the model is fetched from, by the pod and never by the operator: `https://…`, or `http://…` with a
-    /// digest. Default: none, the model is in the image.
+    /// Where the model comes from, opened by the pod and never by the operator: `https://host/file`, `http://host/file`
+    /// with a digest, `pvc://claim/folder`, `s3://`, `gs://`, `hf://` or `oci://`. Default: none, the model is in the
+    /// image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024), regex(pattern = "^(https|http)://.+$"))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = "^(s3|gs|hf|oci|pvc|https|http)://.+$"))]
     pub storage_uri: Option<String>,
     /// What the fetched artifact must be. Default: recorded only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,7 +111,7 @@ pub struct VersionSpec {
     pub model_format: Option<ModelFormat>,
     /// Fields that replace those of `runtime`.
     #[serde(flatten)]
-    pub pod: PodFields,
+    pub model: ModelFields,
 }
 
 /// What an artifact must be.
@@ -145,103 +132,4 @@ pub struct ModelFormat {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub version: Option<String>,
-}
-
-/// How clients reach the release.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
-    {
-        "rule": "(has(self.gateways) && self.gateways.exists(g, g != 'mesh')) == (has(self.hosts) && self.hosts.size() > 0)",
-        "message": "hosts and a named gateway go together: give both or neither",
-    },
-    {
-        "rule": "!has(self.rateLimit) || (has(self.gateways) && self.gateways.exists(g, g != 'mesh'))",
-        "message": "rateLimit acts in a gateway: name one in gateways",
-    },
-]))]
-pub struct Traffic {
-    /// Gateways that the hosts are served on, `[namespace/]name` of the administrator's list, and `mesh` for callers
-    /// with a sidecar. Default: `[mesh]`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 4),
-        inner(length(max = 127), regex(pattern = "^([a-z0-9-]{1,63}/)?[a-z0-9-]{1,63}$")),
-        extend("x-kubernetes-list-type" = "set")
-    )]
-    pub gateways: Option<Vec<String>>,
-    /// Host names at those gateways; no wildcards. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 8),
-        inner(length(max = 253), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")),
-        extend("x-kubernetes-validations" = [{
-            "rule": "self.all(h, !h.endsWith('.svc') && !h.contains('.svc.'))",
-            "message": "hosts are for gateways; inside the mesh only the release's own Service name is used",
-        }]),
-        extend("x-kubernetes-list-type" = "set")
-    )]
-    pub hosts: Option<Vec<String>>,
-    /// Request header that names a client, for the rate limit. Default: the client's address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
-    pub client_header: Option<String>,
-    /// How much may be asked, counted at the gateway before the split. Default: no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_limit: Option<RateLimit>,
-    /// Header by which an answer names its version, and a request may ask for one (`stable`, `canary` or a name).
-    /// Default: off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
-    pub version_header: Option<String>,
-    /// Time for a whole request, 100ms to 24h. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::timeout")]
-    pub timeout: Option<String>,
-}
-
-/// Limits at the gateway.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "has(self.perClient) || has(self.total)",
-    "message": "give perClient or total",
-}]))]
-pub struct RateLimit {
-    /// Limit of one client over both versions. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub per_client: Option<Bucket>,
-    /// Limit of the release over both versions. Default: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total: Option<Bucket>,
-    /// `Enforce` refuses with 429; `Observe` only counts. Default: Enforce.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<LimitMode>,
-}
-
-/// A token bucket, refilled continuously.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Bucket {
-    /// Requests per window.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub requests: i32,
-    /// The window, 1s to 1h. Default: 60s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::window")]
-    pub window: Option<String>,
-    /// Requests at once. Default: `requests`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub burst: Option<i32>,
-}
-
-/// Whether a limit refuses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum LimitMode {
-    /// Requests above the limit get 429.
-    #[default]
-    Enforce,
-    /// They are only counted.
-    Observe,
 }

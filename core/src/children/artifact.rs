@@ -19,7 +19,7 @@ pub(super) fn path(version: &Version) -> Option<String> {
 }
 
 fn storage(version: &Version) -> Option<&Storage> {
-    version.effective.pod.storage.as_ref()
+    version.effective.model.storage.as_ref()
 }
 
 fn folder(storage: Option<&Storage>) -> &str {
@@ -71,7 +71,7 @@ pub(super) fn container(version: &Version, settings: &Settings) -> Option<Value>
     put(&mut fields, "envFrom", secret.map(|name| json!([{"secretRef": {"name": name}}])));
     // It runs before the server and not beside it, so the server's share costs nothing more, and a namespace whose
     // quota wants limits on every container takes the pod. Devices are not for it.
-    let share = effective.pod.resources.as_ref();
+    let share = version.pod().resources.as_ref();
     put(
         &mut fields,
         "resources",

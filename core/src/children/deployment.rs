@@ -28,7 +28,7 @@ pub(super) fn render(release: &Release, version: &Version, settings: &Settings) 
 }
 
 fn pod(release: &Release, version: &Version, settings: &Settings) -> Value {
-    let own = &version.effective.pod;
+    let own = version.pod();
     let grace = server::grace_seconds(release, own);
     let mut fields = Map::new();
     put(&mut fields, "automountServiceAccountToken", Some(false));

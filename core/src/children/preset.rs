@@ -23,8 +23,8 @@ pub(super) enum Ready {
 }
 
 /// A version's ports. Metrics follow the HTTP port wherever the preset serves both on one.
-pub(super) fn ports(pod: &PodFields) -> Ports {
-    let (http, grpc, metrics) = known(pod.preset.unwrap_or_default());
+pub(super) fn ports(preset: Preset, pod: &PodFields) -> Ports {
+    let (http, grpc, metrics) = known(preset);
     let own = pod.ports.clone().unwrap_or_default();
     let own_http = own.http.unwrap_or(http);
     Ports {

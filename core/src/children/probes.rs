@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::preset::{self, Ready};
-use crate::api::pods::{PodFields, Probe};
+use crate::api::pods::{PodFields, Preset, Probe};
 use crate::meta::put;
 
 /// Seconds between the tries of a start-up probe that we choose.
@@ -17,7 +17,7 @@ const STARTUP_TRIES: i32 = 900;
 const STARTUP_TRIES_OF_USERS: i32 = 180;
 
 /// The three probes, by field of the container.
-pub(super) fn render(pod: &PodFields, model: &str, http: i32) -> Map<String, Value> {
+pub(super) fn render(pod: &PodFields, preset: Preset, model: &str, http: i32) -> Map<String, Value> {
     let readiness = pod.readiness_probe.as_ref();
     let startup = match &pod.startup_probe {
         Some(own) => {
@@ -25,22 +25,22 @@ pub(super) fn render(pod: &PodFields, model: &str, http: i32) -> Map<String, Val
             probe.entry("failureThreshold").or_insert_with(|| json!(STARTUP_TRIES_OF_USERS));
             probe
         }
-        None => default_startup(pod, readiness, model, http),
+        None => default_startup(preset, readiness, model, http),
     };
     let mut probes = Map::new();
     put(&mut probes, "startupProbe", Some(startup));
     put(
         &mut probes,
         "readinessProbe",
-        Some(readiness.map_or_else(|| default_readiness(pod, model, http), |own| users(own, http))),
+        Some(readiness.map_or_else(|| default_readiness(preset, model, http), |own| users(own, http))),
     );
     put(&mut probes, "livenessProbe", pod.liveness_probe.as_ref().map(|own| users(own, http)));
     probes
 }
 
 /// The readiness probe's question, asked often until it is first answered well.
-fn default_startup(pod: &PodFields, readiness: Option<&Probe>, model: &str, http: i32) -> Map<String, Value> {
-    let mut probe = readiness.map_or_else(|| preset_question(pod, model, http), |own| question(own, http));
+fn default_startup(preset: Preset, readiness: Option<&Probe>, model: &str, http: i32) -> Map<String, Value> {
+    let mut probe = readiness.map_or_else(|| preset_question(preset, model, http), |own| question(own, http));
     put(&mut probe, "timeoutSeconds", readiness.and_then(|own| own.timeout_seconds));
     put(&mut probe, "periodSeconds", Some(STARTUP_PERIOD));
     put(&mut probe, "failureThreshold", Some(STARTUP_TRIES));
@@ -48,17 +48,17 @@ fn default_startup(pod: &PodFields, readiness: Option<&Probe>, model: &str, http
 }
 
 /// The preset's readiness probe: three tries of 5 s, so that a server that hangs is out of the Service in 15 s.
-fn default_readiness(pod: &PodFields, model: &str, http: i32) -> Map<String, Value> {
-    let mut probe = preset_question(pod, model, http);
+fn default_readiness(preset: Preset, model: &str, http: i32) -> Map<String, Value> {
+    let mut probe = preset_question(preset, model, http);
     put(&mut probe, "periodSeconds", Some(5));
     // A model under load answers late without being broken.
     put(&mut probe, "timeoutSeconds", Some(3));
     probe
 }
 
-fn preset_question(pod: &PodFields, model: &str, http: i32) -> Map<String, Value> {
+fn preset_question(preset: Preset, model: &str, http: i32) -> Map<String, Value> {
     let mut probe = Map::new();
-    match preset::ready(pod.preset.unwrap_or_default(), model) {
+    match preset::ready(preset, model) {
         Ready::Connects => put(&mut probe, "tcpSocket", Some(json!({"port": http}))),
         Ready::Answers(path) => put(&mut probe, "httpGet", Some(json!({"path": path, "port": http}))),
     }

@@ -16,9 +16,10 @@ const LINGER: i64 = 5;
 
 /// The container.
 pub(super) fn container(release: &Release, version: &Version, grace: i64) -> Value {
-    let pod = &version.effective.pod;
-    let ports = preset::ports(pod);
-    let model = pod.model_name.as_deref().unwrap_or(&release.name);
+    let pod = version.pod();
+    let preset = version.effective.model.preset.unwrap_or_default();
+    let ports = preset::ports(preset, pod);
+    let model = version.effective.model.model_name.as_deref().unwrap_or(&release.name);
     let mut fields = Map::new();
     put(&mut fields, "name", Some(NAME));
     put(&mut fields, "image", pod.image.clone());
@@ -28,7 +29,7 @@ pub(super) fn container(release: &Release, version: &Version, grace: i64) -> Val
     put(&mut fields, "env", Some(environment(model, version)));
     put(&mut fields, "ports", Some(container_ports(ports)));
     put(&mut fields, "resources", pod.resources.as_ref().and_then(|all| resources(all, |_| true)));
-    fields.extend(probes::render(pod, model, ports.http));
+    fields.extend(probes::render(pod, preset, model, ports.http));
     // The sleep may not be longer than the time to end.
     put(&mut fields, "lifecycle", Some(json!({"preStop": {"sleep": {"seconds": LINGER.min(grace)}}})));
     put(&mut fields, "securityContext", Some(restricted()));
@@ -54,7 +55,7 @@ fn given(list: Option<&Vec<String>>) -> Option<Value> {
 fn environment(model: &str, version: &Version) -> Vec<Value> {
     let effective = &version.effective;
     let format = effective.model_format.as_ref().map(|format| format.name.clone());
-    let users = effective.pod.env.as_deref().unwrap_or_default();
+    let users = version.pod().env.as_deref().unwrap_or_default();
     let ours = [
         ("MODEL_NAME", Some(model.to_owned())),
         ("MODEL_VERSION", Some(version.name.clone())),

@@ -10,7 +10,8 @@ use crate::version::{Hash, Version};
 
 /// The version's Service: its pods alone, on the ports that every version has.
 pub(super) fn render(release: &Release, version: &Version) -> Value {
-    let own = preset::ports(&version.effective.pod);
+    let preset = version.effective.model.preset.unwrap_or_default();
+    let own = preset::ports(preset, version.pod());
     let http =
         json!({"name": "http", "port": 80, "targetPort": own.http, "protocol": "TCP", "appProtocol": "http"});
     let grpc = own.grpc.map(

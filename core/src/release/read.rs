@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Analysis, Bucket, Guardrail, Quality, Rollout, Step, Traffic};
+use super::{Analysis, Bucket, Counted, Guardrail, Quality, Rollout, Shadow, Step, Traffic};
 use crate::api::reasons::Reason;
 use crate::api::spec;
 use crate::settings::{GatewaySet, Settings};
@@ -104,14 +104,19 @@ pub(super) fn rollout(
             })
             .collect(),
         _ => vec![Step {
-            percent: spec.traffic_percent.unwrap_or(10).clamp(1, 99),
+            percent: spec.traffic_percent.unwrap_or(10).clamp(0, 99),
             min_duration: SignedDuration::from_mins(5),
         }],
     };
     let mut at = |value: &Option<String>, default: i64, field: &str| {
         time(value.as_ref(), default, &format!("spec.rollout.{field}"), refused)
     };
+    let shadow = spec.shadow.as_ref().map(|own| Shadow {
+        mirror_percent: own.mirror_percent.unwrap_or(100).clamp(1, 100),
+        min_duration: at(&own.min_duration, 600, "shadow.minDuration"),
+    });
     Rollout {
+        shadow,
         steps,
         canary_replicas: spec.canary_replicas.unwrap_or(1).max(1),
         progress_deadline: SignedDuration::from_secs(i64::from(
@@ -119,6 +124,7 @@ pub(super) fn rollout(
         )),
         max_duration: at(&spec.max_duration, 86_400, "maxDuration"),
         on_inconclusive: spec.on_inconclusive.unwrap_or_default(),
+        promotion: spec.promotion.unwrap_or_default(),
         warmup: at(&spec.warmup, 0, "warmup"),
         bake: at(&spec.bake, 600, "bake"),
         retention: at(&spec.retention, 3600, "retention"),
@@ -145,7 +151,12 @@ pub(super) fn analysis(
     let quality = spec.quality.clone().unwrap_or_default();
     let default_guardrails = spec.guardrails.is_none();
     let guardrails = spec.guardrails.clone().unwrap_or_else(|| {
-        vec![spec::Guardrail { name: "errors".into(), max_ratio: Some("2".into()), ..Default::default() }]
+        vec![spec::Guardrail {
+            name: "errors".into(),
+            metric: Some(spec::GuardrailMetric::ErrorRate),
+            max_ratio: Some("2".into()),
+            ..Default::default()
+        }]
     });
     let interval = time(spec.interval.as_ref(), 30, "spec.analysis.interval", refused);
     Analysis {
@@ -165,9 +176,12 @@ pub(super) fn analysis(
         },
         guardrails: guardrails
             .iter()
-            .map(|g| Guardrail {
+            // What is disabled is not made, and what is refused must not be taken for something else.
+            .filter(|g| g.mode != Some(spec::CheckMode::Disabled))
+            .filter_map(|g| Some((g, counted(g)?)))
+            .map(|(g, metric)| Guardrail {
                 name: g.name.clone(),
-                metric: g.metric,
+                metric,
                 mode: g.mode.unwrap_or_default(),
                 max: decimal(g.max.as_ref(), "spec.analysis.guardrails[].max", refused),
                 max_ratio: decimal(g.max_ratio.as_ref(), "spec.analysis.guardrails[].maxRatio", refused),
@@ -179,8 +193,18 @@ pub(super) fn analysis(
     }
 }
 
+/// What a guardrail counts, if it can be counted.
+pub(super) fn counted(guardrail: &spec::Guardrail) -> Option<Counted> {
+    (guardrail.metric == Some(spec::GuardrailMetric::ErrorRate)).then_some(Counted::ErrorRate)
+}
+
 /// A duration in Go's syntax, or the default in seconds.
-fn time(text: Option<&String>, default: i64, field: &str, refused: &mut Refusal) -> SignedDuration {
+pub(super) fn time(
+    text: Option<&String>,
+    default: i64,
+    field: &str,
+    refused: &mut Refusal,
+) -> SignedDuration {
     let default = SignedDuration::from_secs(default);
     let Some(text) = text else { return default };
     let parsed = text.parse::<kube_core::Duration>().ok().filter(|d| !d.is_negative());

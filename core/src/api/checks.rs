@@ -1,92 +1,9 @@
-//! `spec.rollout` and `spec.analysis`: share, order and times of a release, and what counts as good enough.
+//! `spec.analysis`: what counts as good enough.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema;
-
-/// Share, order and times of a release.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
-    {
-        "rule": "!(has(self.trafficPercent) && has(self.steps))",
-        "message": "give trafficPercent or steps",
-    },
-    {
-        "rule": "!has(self.steps) || self.steps.all(s, self.steps.filter(t, t.trafficPercent == s.trafficPercent).size() == 1) && self.steps.map(s, s.trafficPercent).isSorted()",
-        "message": "each trafficPercent must be larger than the one before",
-        "fieldPath": ".steps",
-    },
-]))]
-pub struct Rollout {
-    /// Percent of the traffic that the canary gets while it is on trial, 1 to 99. Default: 10.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 99))]
-    pub traffic_percent: Option<i32>,
-    /// Rungs on the way, instead of `trafficPercent`; promotion is the step to 100. Default: one, of `trafficPercent`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 10))]
-    pub steps: Option<Vec<Step>>,
-    /// Least number of canary pods before promotion. Default: 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1000))]
-    pub canary_replicas: Option<i32>,
-    /// Seconds that a version may be unready in all before it is given up. Default: 1200.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 30, max = 86400))]
-    pub progress_deadline_seconds: Option<i32>,
-    /// Time from the first weight after which an undecided canary is held or rolled back, 1m to 2160h. Default: 24h.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::max_duration")]
-    pub max_duration: Option<String>,
-    /// What happens then. Never promotes. Default: Hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on_inconclusive: Option<OnInconclusive>,
-    /// Least time from ready to the first weight, 0s to 1h. Default: 0s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::warmup")]
-    pub warmup: Option<String>,
-    /// Guarded time after promotion, 0s to 168h. Default: 10m.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::bake")]
-    pub bake: Option<String>,
-    /// How long the previous version stays warm after promotion, at least for `bake`; 0s to 720h. Default: 1h.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::long")]
-    pub retention: Option<String>,
-    /// Time between weight 0 and scale down, 5s to 24h; `traffic.timeout` if that is longer. Default: 30s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::drain")]
-    pub drain: Option<String>,
-    /// How long the objects of a rolled-back version are kept, at 0 pods; 0s to 720h. Default: 24h.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::long")]
-    pub ttl_after_failure: Option<String>,
-}
-
-/// One rung of a rollout.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Step {
-    /// Percent of the traffic that the canary gets, 1 to 99.
-    #[schemars(range(min = 1, max = 99))]
-    pub traffic_percent: i32,
-    /// Least time at this weight, 10s to 168h. Default: 5m.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::min_duration")]
-    pub min_duration: Option<String>,
-}
-
-/// What to do with a canary that stays undecided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OnInconclusive {
-    /// Keep its weight, say so, go on looking.
-    #[default]
-    Hold,
-    /// Roll it back.
-    Rollback,
-}
 
 /// What counts as good enough.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -129,15 +46,48 @@ pub enum CheckMode {
     Enforce,
     /// It is shown and never acted on.
     Observe,
+    /// It is not made at all.
+    Disabled,
 }
 
 /// The quality gate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "has(self.correctMetric) == has(self.totalMetric)",
+        "message": "correctMetric and totalMetric go together",
+    },
+    {
+        "rule": "[has(self.metric), has(self.correctMetric) || has(self.totalMetric), has(self.template)].filter(x, x).size() <= 1",
+        "message": "give one of metric, correctMetric with totalMetric, template",
+    },
+]))]
 pub struct Quality {
-    /// `Enforce` or `Observe`. Default: Enforce.
+    /// `Enforce`, `Observe` (shown, never acted on) or `Disabled`. Default: Enforce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<CheckMode>,
+    /// Name of a gauge from 0 to 1, larger is better. Default: the best that is exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^[a-zA-Z_:][a-zA-Z0-9_:]*$"))]
+    pub metric: Option<String>,
+    /// Name of a counter of right answers, instead of `metric`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^[a-zA-Z_:][a-zA-Z0-9_:]*$"))]
+    pub correct_metric: Option<String>,
+    /// Name of the counter of all judged answers that goes with it. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^[a-zA-Z_:][a-zA-Z0-9_:]*$"))]
+    pub total_metric: Option<String>,
+    /// Name of one of the administrator's queries, instead of `metric`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub template: Option<String>,
+    /// How late the labels are by which answers are judged: so much of the beginning is ignored, 0s to 720h. Default:
+    /// 0s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::long")]
+    pub label_delay: Option<String>,
     /// How much worse than stable is still good, "0" to "0.5". Default: "0.02".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::max_drop")]
@@ -159,17 +109,38 @@ pub struct Quality {
 /// A share of bad events in all events that must not be exceeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "has(self.max) || has(self.maxRatio)",
-    "message": "give max, maxRatio or both",
-}]))]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "has(self.metric) != has(self.template)",
+        "message": "give metric or template",
+    },
+    {
+        "rule": "has(self.max) || has(self.maxRatio)",
+        "message": "give max, maxRatio or both",
+    },
+    {
+        "rule": "has(self.bound) == (has(self.metric) && self.metric in ['Latency', 'FirstTokenLatency'])",
+        "message": "bound goes with Latency and FirstTokenLatency, and only with them",
+    },
+]))]
 pub struct Guardrail {
     /// Name of the check.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
-    /// What is counted: `ErrorRate`, failed requests at the version's entrance.
-    pub metric: GuardrailMetric,
-    /// `Enforce` or `Observe`. Default: Enforce.
+    /// Which events are bad: `ErrorRate`, requests that failed at the version's entrance; `Latency`, those answered
+    /// later than `bound`; `FirstTokenLatency`, those whose first token came later, by the server's own metric.
+    /// Default: none, a `template`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<GuardrailMetric>,
+    /// Name of one of the administrator's queries, instead of `metric`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub template: Option<String>,
+    /// What is too late, 1ms to 1h, as in `250ms`; must be a bucket's bound of the histogram. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::bound")]
+    pub bound: Option<String>,
+    /// `Enforce`, `Observe` (shown, never acted on) or `Disabled`. Default: Enforce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<CheckMode>,
     /// Limit of the share, "0" to "1". Default: none.
@@ -196,4 +167,8 @@ pub enum GuardrailMetric {
     /// Requests answered with a server error, of all requests.
     #[default]
     ErrorRate,
+    /// Requests answered later than `bound`.
+    Latency,
+    /// Requests whose first token came later than `bound`.
+    FirstTokenLatency,
 }

@@ -1,0 +1,143 @@
+#![allow(clippy::unwrap_used, reason = "a test ends where something fails")]
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{Release, Shadow};
+use crate::api::ModelRelease;
+use crate::api::reasons::Reason;
+use crate::api::spec::{CheckMode, Promotion};
+use crate::meta::sample::settings;
+
+fn parsed(more: &Value) -> Release {
+    let mut spec = json!({
+        "stable": {"version": "v1", "image": "registry.example/fraud:1"},
+        "canary": {"version": "v2", "image": "registry.example/fraud:2"},
+    });
+    for (field, value) in more.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    let object = json!({
+        "apiVersion": "modelrelease.dev/v1alpha1",
+        "kind": "ModelRelease",
+        "metadata": {"name": "fraud", "namespace": "ml"},
+        "spec": spec,
+    });
+    Release::parse(&serde_json::from_value::<ModelRelease>(object).unwrap(), &settings())
+}
+
+#[test]
+fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
+    let gateway = |more: Value| {
+        let mut traffic = json!({
+            "gateways": ["istio-ingress/public"], "hosts": ["fraud.example.com"], "clientHeader": "x-user-id",
+        });
+        for (field, value) in more.as_object().unwrap() {
+            traffic[field] = value.clone();
+        }
+        json!({"traffic": traffic})
+    };
+    let quality = |own: Value| json!({"analysis": {"quality": own}});
+    let guardrail = |own: Value| json!({"analysis": {"guardrails": [own]}});
+    let stored_at = |uri: &str| json!({"stable": {"version": "v1", "image": "registry.example/fraud:1", "storageUri": uri}});
+    for (spec, reason, field) in [
+        (
+            gateway(json!({"provider": "GatewayAPI"})),
+            Reason::InvalidSpec,
+            "spec.traffic.provider: GatewayAPI",
+        ),
+        (gateway(json!({"sticky": true})), Reason::InvalidSpec, "spec.traffic.sticky"),
+        (gateway(json!({"path": "/fraud"})), Reason::InvalidSpec, "spec.traffic.path"),
+        (
+            gateway(json!({"rateLimit": {"perPod": {"requests": 5}}})),
+            Reason::InvalidSpec,
+            "spec.traffic.rateLimit.perPod",
+        ),
+        (quality(json!({"metric": "auc"})), Reason::InvalidSpec, "spec.analysis.quality.metric"),
+        (
+            quality(json!({"correctMetric": "a", "totalMetric": "b"})),
+            Reason::InvalidSpec,
+            "spec.analysis.quality.correctMetric",
+        ),
+        (quality(json!({"template": "a"})), Reason::UnknownTemplate, "spec.analysis.quality.template"),
+        (quality(json!({"labelDelay": "1s"})), Reason::InvalidSpec, "spec.analysis.quality.labelDelay"),
+        (
+            guardrail(json!({"name": "slow", "metric": "Latency", "bound": "1s", "max": "0.1"})),
+            Reason::InvalidSpec,
+            "spec.analysis.guardrails[slow].metric: Latency",
+        ),
+        (
+            guardrail(json!({"name": "slow", "metric": "FirstTokenLatency", "bound": "1s", "max": "0.1"})),
+            Reason::InvalidSpec,
+            "spec.analysis.guardrails[slow].metric: FirstTokenLatency",
+        ),
+        (
+            guardrail(json!({"name": "drift", "template": "drift", "max": "0.1"})),
+            Reason::UnknownTemplate,
+            "spec.analysis.guardrails[drift].template",
+        ),
+        (stored_at("s3://models/fraud/"), Reason::InvalidSpec, "spec.stable.storageUri: s3://"),
+        (stored_at("oci://ghcr.io/example/fraud:1"), Reason::InvalidSpec, "spec.stable.storageUri: oci://"),
+    ] {
+        let wanted = format!("{field}: not supported by this version of the operator; remove it");
+        assert_eq!(parsed(&spec).refused, Some((reason, wanted)), "{spec}");
+    }
+    for spec in [
+        json!({}),
+        gateway(json!({"provider": "Istio", "sticky": false, "path": "/"})),
+        quality(json!({"labelDelay": "0s"})),
+        stored_at("https://models.example/fraud/1"),
+    ] {
+        assert_eq!(parsed(&spec).refused, None, "{spec}");
+    }
+}
+
+#[test]
+fn a_check_that_is_disabled_or_refused_is_not_made_as_something_else() {
+    let spec = json!({"analysis": {"quality": {"mode": "Disabled"}, "guardrails": [
+        {"name": "errors", "metric": "ErrorRate", "max": "0.1"},
+        {"name": "off", "metric": "ErrorRate", "max": "0.1", "mode": "Disabled"},
+        {"name": "slow", "metric": "Latency", "bound": "1s", "max": "0.1"},
+    ]}});
+    let analysis = parsed(&spec).analysis;
+    assert_eq!(analysis.guardrails.iter().map(|g| g.name.as_str()).collect::<Vec<_>>(), ["errors"]);
+    assert_eq!(analysis.quality.mode, CheckMode::Disabled);
+}
+
+#[test]
+fn a_share_of_nothing_is_a_dark_canary_and_any_other_is_not() {
+    for (rollout, dark) in [
+        (json!({"trafficPercent": 0}), true),
+        (json!({"trafficPercent": 1}), false),
+        (json!({}), false),
+        (json!({"steps": [{"trafficPercent": 1}, {"trafficPercent": 2}]}), false),
+    ] {
+        assert_eq!(parsed(&json!({"rollout": rollout})).rollout.dark(), dark, "{rollout}");
+    }
+}
+
+#[test]
+fn words_of_the_life_of_a_release_have_their_defaults() {
+    let plain = parsed(&json!({}));
+    assert_eq!((plain.suspend, plain.ttl, plain.rollout.shadow), (false, None, None));
+    assert_eq!(plain.rollout.promotion, Promotion::Automatic);
+    let told = parsed(&json!({
+        "suspend": true, "ttl": "8h", "rollout": {"shadow": {}, "promotion": "Manual"},
+    }));
+    assert_eq!((told.suspend, told.ttl), (true, Some(SignedDuration::from_hours(8))));
+    let shadow = Shadow { mirror_percent: 100, min_duration: SignedDuration::from_mins(10) };
+    assert_eq!((told.rollout.shadow, told.rollout.promotion), (Some(shadow), Promotion::Manual));
+}
+
+#[test]
+fn what_two_blocks_say_together_must_make_sense() {
+    let apart = parsed(&json!({
+        "runtime": {"minReplicas": 3},
+        "stable": {"version": "v1", "image": "registry.example/fraud:1", "maxReplicas": 2},
+    }));
+    let (reason, message) = apart.refused.unwrap();
+    assert_eq!(reason, Reason::InvalidSpec);
+    assert_eq!(
+        message,
+        "spec.stable: maxReplicas 2 is below minReplicas 3, one of them from spec.runtime; raise it"
+    );
+}

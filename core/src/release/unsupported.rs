@@ -1,0 +1,95 @@
+//! The one list of what a spec may ask for and this version of the operator cannot do yet: refused, never ignored.
+
+use super::read::{Refusal, counted, time};
+use crate::api::reasons::Reason;
+use crate::api::spec::{Guardrail, ModelReleaseSpec, Provider, Quality, RateLimit, Traffic, VersionSpec};
+
+/// Refuses the first field of the spec that nothing here acts on.
+pub(super) fn refuse(spec: &ModelReleaseSpec, refused: &mut Refusal) {
+    let traffic = spec.traffic.iter().flat_map(traffic);
+    let quality = spec.analysis.iter().filter_map(|analysis| analysis.quality.as_ref()).flat_map(quality);
+    let guardrails = spec.analysis.iter().filter_map(|analysis| analysis.guardrails.as_ref()).flatten();
+    let versions = [("stable", Some(&spec.stable)), ("canary", spec.canary.as_ref())];
+    let first = traffic
+        .chain(quality)
+        .chain(guardrails.filter_map(guardrail))
+        .chain(versions.into_iter().filter_map(|(block, version)| storage(block, version?)))
+        .chain(pods(spec))
+        .next();
+    if let Some((field, reason)) = first {
+        refused.add(reason, format!("{field}: not supported by this version of the operator; remove it"));
+    }
+}
+
+type Found = (String, Reason);
+
+fn found(given: bool, field: &str) -> Option<Found> {
+    given.then(|| (format!("spec.{field}"), Reason::InvalidSpec))
+}
+
+fn traffic(spec: &Traffic) -> impl Iterator<Item = Found> {
+    let gateway_api = spec.provider.is_some_and(|provider| provider == Provider::GatewayApi);
+    let limit = spec.rate_limit.as_ref();
+    [
+        found(gateway_api, "traffic.provider: GatewayAPI"),
+        found(spec.sticky == Some(true), "traffic.sticky"),
+        found(spec.path.as_ref().is_some_and(|path| path != "/"), "traffic.path"),
+        found(limit.is_some_and(|RateLimit { per_pod, .. }| per_pod.is_some()), "traffic.rateLimit.perPod"),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn quality(spec: &Quality) -> impl Iterator<Item = Found> {
+    let delay =
+        time(spec.label_delay.as_ref(), 0, "spec.analysis.quality.labelDelay", &mut Refusal::default());
+    [
+        found(spec.metric.is_some(), "analysis.quality.metric"),
+        found(spec.correct_metric.is_some(), "analysis.quality.correctMetric"),
+        found(spec.total_metric.is_some(), "analysis.quality.totalMetric"),
+        found(spec.template.is_some(), "analysis.quality.template")
+            .map(|(field, _)| (field, Reason::UnknownTemplate)),
+        found(!delay.is_zero(), "analysis.quality.labelDelay"),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn guardrail(spec: &Guardrail) -> Option<Found> {
+    let place = format!("analysis.guardrails[{}]", spec.name);
+    match (counted(spec), spec.metric) {
+        (Some(_), _) => None,
+        (None, Some(metric)) => found(true, &format!("{place}.metric: {metric:?}")),
+        (None, None) => Some((format!("spec.{place}.template"), Reason::UnknownTemplate)),
+    }
+}
+
+fn storage(block: &str, version: &VersionSpec) -> Option<Found> {
+    let scheme = version.storage_uri.as_ref()?.split_once("://")?.0;
+    let known = matches!(scheme, "http" | "https");
+    found(!known, &format!("{block}.storageUri: {scheme}://"))
+}
+
+/// What may be said of pods and is not rendered yet.
+fn pods(spec: &ModelReleaseSpec) -> impl Iterator<Item = Found> {
+    let blocks = [
+        ("runtime", spec.runtime.as_ref()),
+        ("stable", Some(&spec.stable.model)),
+        ("canary", spec.canary.as_ref().map(|version| &version.model)),
+    ];
+    blocks.into_iter().filter_map(|(block, fields)| Some((block, fields?))).flat_map(|(block, fields)| {
+        let pod = &fields.pod;
+        [
+            ("app", fields.app.is_some()),
+            ("volumes", pod.volumes.is_some()),
+            ("volumeMounts", pod.volume_mounts.is_some()),
+            ("affinity", pod.affinity.is_some()),
+            ("topologySpreadConstraints", pod.topology_spread_constraints.is_some()),
+            ("serviceAccountName", pod.service_account_name.is_some()),
+            ("fsGroup", pod.fs_group.is_some()),
+            ("maxReplicas", pod.max_replicas.is_some()),
+        ]
+        .into_iter()
+        .filter_map(move |(field, given)| found(given, &format!("{block}.{field}")))
+    })
+}
