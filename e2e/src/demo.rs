@@ -16,13 +16,14 @@ pub mod stories;
 pub mod story;
 
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::audit::witness::{Testimony, Witness};
 use crate::error::{Error, Result};
 use crate::wait::{Seen, until};
 use crate::{Testbed, checkout};
@@ -71,8 +72,12 @@ pub async fn run(options: &Options) -> Result<Report> {
     println!();
     let stories = tell(&stage).await;
     lap("stories", &mut clock);
-    let ended_well = stories.iter().all(Outcome::ended_well);
-    Ok(Report { at: Timestamp::now().to_string(), ended_well, stages, stories })
+    let (auditor, unbroken) = match stage.testimony().await {
+        Ok(testimony) => (testimony.line, true),
+        Err(error) => (error.to_string(), false),
+    };
+    let ended_well = unbroken && stories.iter().all(Outcome::ended_well);
+    Ok(Report { at: Timestamp::now().to_string(), ended_well, stages, stories, auditor })
 }
 
 /// Tells the four stories and shows how they go.
@@ -144,6 +149,8 @@ pub struct Ground {
     pub more_sources: Vec<Value>,
     /// Predictions per second that each story's clients ask for.
     pub rate: u32,
+    /// What the auditor adds to every limit of time.
+    pub slack: Duration,
 }
 
 impl Ground {
@@ -154,18 +161,20 @@ impl Ground {
             watched: vec![namespace.to_owned()],
             more_sources: Vec::new(),
             rate,
+            slack: Duration::ZERO,
         }
     }
 }
 
-/// Installs operator and artefact server, removes what an earlier run left, and begins to read Envoy's counters.
+/// Starts the auditor, installs operator and artefact server, removes what an earlier run left, and begins to read Envoy's
+/// counters.
 ///
 /// # Errors
 /// If something of it does not come up; the text says what to look at.
 pub async fn set(testbed: Testbed, made: Made, ground: Ground) -> Result<Stage> {
     let gateway_url = testbed.need("GATEWAY_URL")?.trim_end_matches('/').to_owned();
     let admin = testbed.need("ENVOY_ADMIN_URL")?.trim_end_matches('/').to_owned();
-    let gateway = {
+    let (gateway, auditor) = {
         let (testbed, made, ground) = (testbed.clone(), made.clone(), ground.clone());
         blocking(move || install(&testbed, &made, &ground)).await?
     };
@@ -179,19 +188,45 @@ pub async fn set(testbed: Testbed, made: Made, ground: Ground) -> Result<Stage> 
     }
     let releases = Releases::new(client, &namespace);
     let gauge = Gauge::start(http.clone(), admin, namespace.clone());
-    Ok(Stage { testbed, made, gateway, gateway_url, releases, namespace, http, gauge, rate, questions })
+    let auditor = Mutex::new(Some(auditor));
+    Ok(Stage {
+        testbed,
+        made,
+        gateway,
+        gateway_url,
+        releases,
+        namespace,
+        http,
+        gauge,
+        rate,
+        questions,
+        auditor,
+    })
 }
 
-fn install(testbed: &Testbed, made: &Made, ground: &Ground) -> Result<Gateway> {
-    println!("operator by its chart, server of the models' files");
+impl Stage {
+    /// Ends the auditor, who has watched since before the operator came.
+    ///
+    /// # Errors
+    /// The first violation that it saw; or that it was ended before.
+    pub async fn testimony(&self) -> Result<Testimony> {
+        let auditor = self.auditor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let auditor = auditor.ok_or_else(|| Error::other("the auditor was ended before"))?;
+        blocking(move || auditor.end()).await
+    }
+}
+
+fn install(testbed: &Testbed, made: &Made, ground: &Ground) -> Result<(Gateway, Witness)> {
+    println!("server of the models' files, auditor, operator by its chart");
     for namespace in &ground.watched {
         install::namespace(testbed, namespace, &made.images)?;
     }
     let gateway = Gateway::of(testbed)?;
+    let auditor = Witness::begin(testbed, &ground.namespace, &[gateway.audited()], ground.slack)?;
     let prometheus = testbed.need("PROMETHEUS_CLUSTER_URL")?;
     let values = install::values(&made.images, &gateway, prometheus, ground);
     install::operator(testbed, &values)?;
-    Ok(gateway)
+    Ok((gateway, auditor))
 }
 
 /// Deletes all releases of a namespace and waits until they are gone.

@@ -1,5 +1,7 @@
 //! A real Kubernetes cluster with Istio that a fresh machine raises for itself, and the tools that tests and demo use on it.
 
+#[cfg(feature = "audit")]
+pub mod audit;
 pub mod build;
 pub mod checkout;
 pub mod command;

@@ -19,7 +19,7 @@ use testbed::error::{Error, Result};
 ///   C  a rollback annotation in mid-canary: clients get stable only within a second
 ///   D  Prometheus stops in mid-canary: weights hold, nothing is decided; it goes on when Prometheus returns
 ///
-/// The cluster stays.
+/// The auditor watches all of it from outside, and says at the end whether a rule was broken. The cluster stays.
 #[derive(Parser)]
 #[command(name = "demo", version, after_help = AFTER)]
 struct Cli {
@@ -50,8 +50,8 @@ With CLUSTER=current these describe the cluster (a testbed's are in its env file
   CONTAINERD_ADDRESS         socket of the cluster's containerd, or
   IMAGE_LOAD_COMMAND         a shell command that hands an image over: archive is $1, name is $2
 
-Exit codes: 0 all four stories ended as they must and no client saw a 5xx; 1 a story did not; 2 the stage could not be
-set, or the arguments make no sense.";
+Exit codes: 0 all four stories ended as they must, no client saw a 5xx, and the auditor saw no rule broken; 1 that is not
+so; 2 the stage could not be set, or the arguments make no sense.";
 
 #[tokio::main]
 async fn main() -> ExitCode {

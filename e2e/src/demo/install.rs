@@ -57,6 +57,16 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Its pods as the auditor is told of them: `namespace/label=value,label=value`.
+    pub fn audited(&self) -> String {
+        let labels = self.selector.as_object().into_iter().flatten();
+        let labels: Vec<String> =
+            labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+        format!("{}/{}", self.namespace, labels.join(","))
+    }
+}
+
 /// Values of the chart for this cluster.
 pub fn values(images: &Images, gateway: &Gateway, prometheus: &str, ground: &Ground) -> Value {
     let own = json!({"name": "default", "url": prometheus, "entrance": "envoy", "lagSeconds": 2});

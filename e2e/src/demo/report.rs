@@ -19,6 +19,8 @@ pub struct Report {
     pub stages: Vec<(String, f64)>,
     /// The stories.
     pub stories: Vec<Outcome>,
+    /// What the auditor saw, in a line; or the violation that it found.
+    pub auditor: String,
 }
 
 impl Report {
@@ -59,6 +61,9 @@ impl Report {
             self.stories.len(),
             stages.join(", ")
         );
+        if !self.auditor.is_empty() {
+            let _ = writeln!(text, "{}", self.auditor);
+        }
         text
     }
 
@@ -115,7 +120,8 @@ mod tests {
             clients: Clients { requests: 4000, ..Clients::default() },
             ..Outcome::default()
         };
-        Report { stories: vec![good, bad], ..Report::default() }
+        let auditor = "auditor: 7 revisions, 0 violations".to_owned();
+        Report { stories: vec![good, bad], auditor, ..Report::default() }
     }
 
     #[test]
@@ -130,6 +136,7 @@ mod tests {
             "B worse: NOT AS IT MUST",
             "it was promoted",
             "1 of 2 stories",
+            "auditor: 7 revisions, 0 violations",
         ] {
             assert!(table.contains(part), "{part} is missing in\n{table}");
         }

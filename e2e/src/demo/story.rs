@@ -17,6 +17,7 @@ use super::observe::{Gauge, Observer, Seen};
 use super::outcome::{Clients, Effect, Outcome};
 use super::releases::{Releases, version};
 use crate::Testbed;
+use crate::audit::witness::Witness;
 use crate::error::{Error, Result};
 
 /// How long a release may take from creation to serving.
@@ -49,6 +50,8 @@ pub struct Stage {
     pub rate: u32,
     /// What they ask.
     pub questions: Vec<Example>,
+    /// Who watches that no rule is broken, until it is asked what it saw.
+    pub(super) auditor: Mutex<Option<Witness>>,
 }
 
 /// A story on the stage.

@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use testbed::audit::witness::Witness;
 use testbed::checkout;
 use testbed::demo::images::{self, Images, Model};
 use testbed::demo::manifest::Manifest;
@@ -31,6 +32,10 @@ pub async fn a_cluster_without_istio() -> Vec<Told> {
     let testbed = cluster.testbed.clone();
     let root = checkout::root().unwrap();
     let definition = root.join("crds/modelreleases.yaml");
+    let auditor = {
+        let testbed = testbed.clone();
+        blocking(move || Witness::begin(&testbed, "bare", &[], Duration::ZERO)).await.unwrap()
+    };
     blocking({
         let testbed = testbed.clone();
         move || testbed.apply(&std::fs::read_to_string(definition).unwrap()).unwrap()
@@ -68,6 +73,7 @@ pub async fn a_cluster_without_istio() -> Vec<Told> {
     .await
     .unwrap();
     assert!(operator.0.try_wait().unwrap().is_none(), "the operator ended");
+    println!("{}", blocking(move || auditor.end()).await.unwrap_or_else(|error| panic!("{error}")).line);
     vec![Told { input: "a cluster without Istio", message: format!("Accepted=False/MissingAPI: {message}") }]
 }
 

@@ -35,6 +35,7 @@ async fn bad_input_is_named_and_harms_nobody() {
     let mut told = refused::by_admission(&stage).await;
     told.extend(admitted::and_told_by_conditions(&stage).await);
     assert_eq!(common::operator_restarts(&stage), restarts, "the operator restarted");
+    println!("{}", stage.testimony().await.unwrap_or_else(|error| panic!("{error}")).report);
     told.extend(bare::a_cluster_without_istio().await);
 
     println!("{:<42} what one is told", "input");

@@ -37,6 +37,7 @@ async fn a_release_lives() {
     idle::an_operator_with_nothing_to_do_asks_nothing_and_stays_small(&stage).await;
     repair::what_a_hand_changed_is_put_right(&stage).await;
     println!("{}", stage.testbed.kubectl_output(&["get", "mrel", "-A", "-o", "wide"]).unwrap());
+    println!("{}", stage.testimony().await.unwrap_or_else(|error| panic!("{error}")).report);
 
     // Last, so that a machine that was busy otherwise does not hide the rest. A time is judged strictly where nothing else
     // runs: `make nightly` asks for it.
