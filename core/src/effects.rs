@@ -1,8 +1,10 @@
 //! What a move does to the status. Every change of role, weight, phase and quarantine is here and nowhere else.
 
 use crate::api::status::{
-    Candidate, Decision, HistoryEntry, ModelReleaseStatus, Quarantined, StepStatus, Track, VersionStatus,
+    Candidate, Clocks, Decision, HistoryEntry, ModelReleaseStatus, Quarantined, StepStatus, Track, VersionStatus,
 };
+use crate::api::annotations::Pause;
+use crate::api::status::Phase;
 use crate::moves::{Effect, Move};
 use crate::situation::{Fallback, Situation, later, role, role_mut};
 use crate::version::Hash;
@@ -56,7 +58,8 @@ pub fn apply(s: &Situation, m: &Move) -> (ModelReleaseStatus, Option<HistoryEntr
         message: m.message.clone(),
         numbers: m.numbers.clone(),
     };
-    if m.effect == Effect::Note {
+    // What was only noted moved nothing.
+    if matches!(m.effect, Effect::Note) {
         return (status, None);
     }
     status.history.insert(0, entry.clone());
@@ -72,10 +75,33 @@ fn name(s: &Situation, hash: &Hash) -> String {
 
 fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
     match &m.effect {
-        Effect::Note => status.state.handled.rollback = Some(s.release.rollback_digest.clone()),
+        Effect::Note => {
+            let annotations = &s.release.annotations;
+            if !annotations.rollback_digest.is_empty() {
+                status.state.handled.rollback = Some(annotations.rollback_digest.clone());
+            }
+            if annotations.pause == Pause::Malformed {
+                status.state.handled.pause = Some(annotations.pause_digest.clone());
+            }
+        }
         Effect::Phase => {}
+        Effect::Delete => {
+            status.step = None;
+            status.analysis = None;
+        }
+        Effect::Retry => {
+            let lifted = s.retry_lifts();
+            status.quarantine.retain(|q| !lifted.iter().any(|hash| hash.as_str() == q.hash));
+            status.state.handled.retry = Some(s.release.annotations.retry_digest.clone());
+        }
+        Effect::Expire => expire(status, s),
+        Effect::Await => {
+            status.state.awaited = m.hash.to_string();
+            status.phase_started_at = Some(s.now);
+        }
         Effect::Serve => {
             status.versions = vec![VersionStatus { exposed: true, ..newcomer(s, &m.hash, Track::Stable) }];
+            status.state.awaited.clear();
         }
         Effect::Choose => choose(status, s, &m.hash),
         Effect::Warm => candidate(status).ready_at = Some(s.now),
@@ -83,29 +109,54 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
             let moved = status.step.as_ref().is_none_or(|rung| rung.weight != *weight);
             let settled_at = status.step.as_ref().and_then(|rung| rung.settled_at).filter(|_| !moved);
             status.step = Some(StepStatus { index: *index, weight: *weight, target: *target, settled_at });
-            if let Some(version) = role_mut(status, Track::Canary) {
-                version.exposed = true;
+            if moved {
+                status.state.clocks.paused_step_milliseconds = 0;
             }
-            candidate(status).exposed_at.get_or_insert(s.now);
+            if s.phase() == Phase::Shadowing {
+                // What copies have shown can fail a canary; it never promotes one.
+                status.state.checks.clear();
+                candidate(status).shadow_passed = true;
+            }
+            if *weight > 0 {
+                exposed(status, s);
+            }
         }
+        Effect::Shadow => {
+            if let Some(rung) = &mut status.step {
+                rung.settled_at = None;
+            }
+            status.state.clocks.paused_step_milliseconds = 0;
+            exposed(status, s);
+        }
+        Effect::Passed => candidate(status).passed_at = Some(s.now),
+        Effect::Overdue => candidate(status).overdue_at = Some(s.now),
         Effect::Lose => {
+            let steps = &s.release.rollout.steps;
             if let Some(rung) = &mut status.step {
                 rung.weight = 0;
                 rung.settled_at = None;
+                rung.index = rung.index.max(0);
+                let kept = usize::try_from(rung.index).ok().and_then(|i| steps.get(i)).or(steps.last());
+                rung.target = kept.map_or(rung.target, |step| step.percent);
             }
+            status.state.clocks.paused_step_milliseconds = 0;
             let memory = candidate(status);
             memory.returns = memory.returns.saturating_add(1);
             memory.ready_at = None;
+            memory.warmed = 0;
+            memory.warmed_at = None;
+            memory.warmup_unreachable = false;
+            memory.by_hand = false;
             memory.unready_since = Some(s.now);
         }
         Effect::Drop => {
             status.versions.retain(|v| v.track != Track::Canary);
             status.step = None;
         }
-        Effect::Replace | Effect::Promote => {
-            if let Some(rung) = &mut status.step {
-                rung.target = 100;
-            }
+        Effect::Replace => full_size(status),
+        Effect::Promote { by_hand } => {
+            full_size(status);
+            candidate(status).by_hand = *by_hand;
         }
         Effect::TakeOver { promoted } => take_over(status, s, *promoted),
         Effect::Leave { who, quarantine, fallback, handled } => {
@@ -114,7 +165,7 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
             }
             leave(status, s, *who, *quarantine, fallback.as_ref());
             if *handled {
-                status.state.handled.rollback = Some(s.release.rollback_digest.clone());
+                status.state.handled.rollback = Some(s.release.annotations.rollback_digest.clone());
             }
         }
         Effect::Drain => {
@@ -139,6 +190,37 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
         }
         Effect::Retire(track) => status.versions.retain(|v| v.track != *track),
     }
+}
+
+fn full_size(status: &mut ModelReleaseStatus) {
+    if let Some(rung) = &mut status.step {
+        rung.target = 100;
+    }
+}
+
+/// The candidate is seen by clients from now on, be it by copies.
+fn exposed(status: &mut ModelReleaseStatus, s: &Situation) {
+    if let Some(version) = role_mut(status, Track::Canary) {
+        version.exposed = true;
+    }
+    let memory = candidate(status);
+    if memory.exposed_at.is_none() {
+        memory.exposed_at = Some(s.now);
+        status.state.clocks.paused_milliseconds = 0;
+    }
+}
+
+/// Every role ends. What was decided and who is barred stays on record.
+fn expire(status: &mut ModelReleaseStatus, s: &Situation) {
+    status.versions.clear();
+    status.step = None;
+    status.analysis = None;
+    status.state.candidate = None;
+    status.state.checks.clear();
+    status.state.awaited.clear();
+    status.state.expired_at = Some(s.now);
+    let suspended_milliseconds = status.state.clocks.suspended_milliseconds;
+    status.state.clocks = Clocks { suspended_milliseconds, ..Clocks::default() };
 }
 
 fn candidate(status: &mut ModelReleaseStatus) -> &mut Candidate {
@@ -178,6 +260,8 @@ fn choose(status: &mut ModelReleaseStatus, s: &Situation, hash: &Hash) {
     status.state.checks.clear();
     status.analysis = None;
     status.quality_summary.clear();
+    status.state.clocks.paused_milliseconds = 0;
+    status.state.clocks.paused_step_milliseconds = 0;
     let target = s.release.rollout.steps.first().map_or(10, |step| step.percent);
     status.step = Some(StepStatus { index: 0, weight: 0, target, settled_at: None });
 }
@@ -204,7 +288,8 @@ fn take_over(status: &mut ModelReleaseStatus, s: &Situation, promoted: bool) {
     }
     let clocks = &mut status.state.clocks;
     clocks.baked_milliseconds = 0;
-    clocks.bake_counted_at = Some(s.now);
+    clocks.bake_counted_at = Some(s.now).filter(|_| !s.paused());
+    clocks.paused_milliseconds = 0;
     clocks.blind_since = None;
     clocks.stable_empty_since = clocks.candidate_empty_since.take();
     status.state.checks.clear();

@@ -2,15 +2,15 @@
 //!
 //! Noting the same world twice notes nothing new.
 
+mod asked;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::Subject;
-use crate::api::annotations::Rollback;
 use crate::api::status::{ModelReleaseStatus, Phase, Track, TrafficState, TrafficStatus};
 use crate::covers::covers;
 use crate::pods;
-use crate::situation::on_the_way;
-use crate::situation::{Situation, later, role, role_mut};
+use crate::situation::{Situation, elapsed, later, role, role_mut};
 use crate::traffic;
 use crate::version::Hash;
 use crate::wanted;
@@ -18,13 +18,25 @@ use crate::wanted;
 /// The status with this look's facts in it; the evidence aside.
 pub fn note(s: &Situation) -> ModelReleaseStatus {
     let mut status = s.status.clone();
-    if s.release.rollback == Rollback::Absent {
-        status.state.handled.rollback = None;
-    }
+    asked::annotations(&mut status, s);
+    asked::time(&mut status, s);
     numbers_given(&mut status, s);
     propagation(&mut status, s);
+    if s.suspended() {
+        seen(&mut status, s);
+        return status;
+    }
+    if s.phase() == Phase::Pending && s.role(Track::Stable).is_none() && status.state.awaited.is_empty() {
+        status.state.awaited = s.release.stable.hash.to_string();
+    }
     empty_clocks(&mut status, s);
     candidate(&mut status, s);
+    seen(&mut status, s);
+    status
+}
+
+/// What is only shown: weights as read back, pods, artifacts.
+fn seen(status: &mut ModelReleaseStatus, s: &Situation) {
     if let Some(read) = s.traffic_object().and_then(|live| traffic::read_back(&live.body)) {
         status.traffic =
             read.iter().filter_map(|(hash, percent)| traffic_status(s, hash, *percent)).collect();
@@ -38,7 +50,6 @@ pub fn note(s: &Situation) -> ModelReleaseStatus {
         version.artifact = pods::artifact(s.pods_of(&hash)).or(version.artifact.take());
         version.failure = s.pod_failure(&hash);
     }
-    status
 }
 
 fn traffic_status(s: &Situation, hash: &Hash, percent: i32) -> Option<TrafficStatus> {
@@ -96,7 +107,7 @@ fn empty_clocks(status: &mut ModelReleaseStatus, s: &Situation) {
     let clock = |since: Option<Timestamp>, empty: bool| if empty { since.or(Some(s.now)) } else { None };
     let clocks = &mut status.state.clocks;
     clocks.stable_empty_since = clock(clocks.stable_empty_since, empty(Track::Stable));
-    let was_ready = s.candidate().ready_at.is_some() && on_the_way(s.phase());
+    let was_ready = s.candidate().ready_at.is_some() && s.on_the_way();
     clocks.candidate_empty_since = clock(clocks.candidate_empty_since, was_ready && empty(Track::Canary));
 }
 
@@ -110,19 +121,21 @@ fn candidate(status: &mut ModelReleaseStatus, s: &Situation) {
     {
         leaving.zero_since = s.status.state.traffic.settled_at;
     }
-    let (Some(hash), true) = (s.hash(Track::Canary), on_the_way(s.phase())) else { return };
+    let (Some(hash), true) = (s.hash(Track::Canary), s.on_the_way()) else { return };
     let settled_at = status.state.traffic.settled_at;
+    let copied = s.phase() == Phase::Shadowing;
     if let Some(rung) = &mut status.step
         && rung.settled_at.is_none()
-        && rung.weight > 0
+        && (rung.weight > 0 || copied)
         && settled_at.is_some()
         && s.weight(&hash) == rung.weight
     {
         rung.settled_at = settled_at;
+        status.state.clocks.paused_step_milliseconds = 0;
     }
     let rung_settled = status.step.as_ref().and_then(|rung| rung.settled_at);
     let Some(memory) = &mut status.state.candidate else { return };
-    if let Some(at) = rung_settled {
+    if let Some(at) = rung_settled.filter(|_| !copied) {
         memory.evidence_from.get_or_insert(later(at, s.release.analysis.initial_delay));
     }
     pods::count(&mut memory.pods, s.pods_of(&hash));
@@ -131,6 +144,16 @@ fn candidate(status: &mut ModelReleaseStatus, s: &Situation) {
     let ready = s.ready(&hash, enough);
     if replacing && ready {
         memory.ready_at.get_or_insert(s.now);
+    }
+    if let (Some(warmup), Some(answer)) = (s.warmup(), &s.observed.warmup)
+        && answer.hash == hash
+        && memory.ready_at.is_some()
+    {
+        memory.warmed = memory.warmed.max(answer.good).min(warmup.requests);
+        memory.warmup_unreachable = answer.unreachable && memory.warmed == 0;
+        if memory.warmed >= warmup.requests {
+            memory.warmed_at.get_or_insert(s.now);
+        }
     }
     let waits = s.phase() == Phase::Starting || replacing;
     if waits && !ready && !s.stable_down() {
@@ -147,6 +170,14 @@ fn candidate(status: &mut ModelReleaseStatus, s: &Situation) {
 pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a Hash>) -> Option<Subject<'a>> {
     let memory = s.candidate();
     match s.phase() {
+        Phase::Shadowing => Some(Subject {
+            stable,
+            canary: canary?,
+            attempt: memory.attempt,
+            evidence_from: s.status.step.as_ref()?.settled_at?,
+            baking: false,
+            last_step: false,
+        }),
         Phase::Analyzing | Phase::Promoting => {
             let rung = s.status.step.as_ref()?;
             // A weight that is not in force yet brings no evidence: blocks that overlap the change are passed over.
@@ -174,8 +205,8 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
     }
 }
 
-/// The bake clock runs while something can be seen.
-pub fn bake_clock(status: &mut ModelReleaseStatus, phase: Phase, blind: bool, now: Timestamp) {
+/// The bake clock runs while something can be seen and nobody paused it.
+pub fn bake_clock(status: &mut ModelReleaseStatus, phase: Phase, blind: bool, paused: bool, now: Timestamp) {
     let clocks = &mut status.state.clocks;
     match (blind, clocks.blind_since) {
         (true, None) => clocks.blind_since = Some(now),
@@ -185,12 +216,15 @@ pub fn bake_clock(status: &mut ModelReleaseStatus, phase: Phase, blind: bool, no
     if phase != Phase::Baking {
         return;
     }
-    if blind {
+    if blind || paused {
         if let Some(since) = clocks.bake_counted_at.take() {
-            let more = i64::try_from(crate::situation::elapsed(now, since).as_millis()).unwrap_or(i64::MAX);
-            clocks.baked_milliseconds = clocks.baked_milliseconds.saturating_add(more);
+            clocks.baked_milliseconds = clocks.baked_milliseconds.saturating_add(milliseconds(elapsed(now, since)));
         }
     } else {
         clocks.bake_counted_at.get_or_insert(now);
     }
+}
+
+fn milliseconds(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

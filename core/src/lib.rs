@@ -4,6 +4,8 @@ pub mod analysis;
 pub mod api;
 pub mod children;
 pub mod covers;
+pub mod drift;
+pub mod due;
 pub mod effects;
 pub mod facts;
 mod meta;

@@ -1,10 +1,10 @@
 //! The moves, in their order: the first row that answers wins. This list is the specification, row by row.
 //!
 //! A row is pure: one condition, one result. What a result does to the status is in [`crate::effects`], and nowhere
-//! else. Rows of the design that arrive later (suspend, pause, promote, retry, shadow, TTL) have their place by number.
+//! else. What keeps a release waiting without a move (rows 17, 25 and 29 of the design) is said in [`crate::tell`].
 
 mod advance;
-mod human;
+pub(crate) mod human;
 mod judged;
 mod pods;
 mod spec;
@@ -36,8 +36,16 @@ pub struct Move {
 /// What a move does to the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Only notes that the rollback annotation was acted on.
+    /// Only notes that an annotation was read and comes to nothing.
     Note,
+    /// The last decision: stable keeps all traffic.
+    Delete,
+    /// The quarantine of the versions in the spec is lifted.
+    Retry,
+    /// Every role ends: the release's time is over.
+    Expire,
+    /// Another first version is made ready.
+    Await,
     /// Notes that a version begins to serve: the first stable one.
     Serve,
     /// Chooses a candidate: for a trial, or to replace stable.
@@ -59,8 +67,17 @@ pub enum Effect {
     Drop,
     /// The candidate goes on, but is no longer judged.
     Replace,
+    /// The candidate gets copies of requests.
+    Shadow,
+    /// The candidate passed; a human is to say the word.
+    Passed,
+    /// The candidate was undecided for too long; it keeps its weight.
+    Overdue,
     /// The candidate is to grow to full size.
-    Promote,
+    Promote {
+        /// Whether a human said so.
+        by_hand: bool,
+    },
     /// The candidate becomes the live version; the live one stays warm.
     TakeOver {
         /// Whether it was promoted out of the `stable` block, rather than named there.
@@ -90,55 +107,91 @@ pub enum Effect {
 }
 
 /// A row of the table.
-type Row = fn(&Situation) -> Option<Move>;
+#[derive(Clone, Copy)]
+enum Row {
+    /// Makes a move.
+    Moves(fn(&Situation) -> Option<Move>),
+    /// While the first holds, nothing below is looked at; the second is the move with which that begins, if any.
+    Ends(fn(&Situation) -> bool, fn(&Situation) -> Option<Move>),
+    /// While it holds, of the rows below only those of [`SAFETY`] are looked at.
+    Narrows(fn(&Situation) -> bool),
+}
 
-/// The rows, by their numbers in the design. While a spec is refused only those marked `true` are looked at.
-const ROWS: &[(&str, bool, Row)] = &[
-    ("2", true, human::candidate_held),
-    ("3", true, human::stable_held),
-    ("4", true, human::nothing_to_roll_back),
-    ("9", false, spec::candidate_is_wanted_stable),
-    ("10", false, spec::candidate_not_wanted),
-    ("11", false, spec::replacement_not_wanted),
-    ("12", false, spec::previous_wanted),
-    ("13", false, spec::quarantined),
-    ("14", false, spec::nothing_on_trial),
-    ("15", false, spec::replace),
-    ("16", false, spec::canary_started),
-    ("18", true, pods::fatal),
-    ("19", true, pods::restarts),
-    ("20", true, pods::deadline),
-    ("21", true, pods::unstable),
-    ("22", true, pods::candidate_lost),
-    ("23", true, pods::new_version_lost),
-    ("26", true, judged::guardrail_failed),
-    ("27", true, judged::undecided_for_too_long),
-    ("30", true, advance::retire),
-    ("31", true, judged::quality_failed),
-    ("33", false, advance::stable_ready),
-    ("34", false, advance::candidate_ready),
-    ("36", false, advance::first_weight),
-    ("37", false, advance::next_step),
-    ("38", false, judged::passed),
-    ("39", true, advance::all_traffic),
-    ("40", true, advance::promoted),
-    ("41", true, advance::replaced),
-    ("42", true, advance::baked),
-    ("43", true, advance::drained),
-    ("43b", true, advance::left),
+use Row::{Ends, Moves, Narrows};
+
+/// Rows that remain while a spec is refused: what happens to pods, and guardrails.
+const SAFETY: &[&str] = &["18", "19", "20", "21", "22", "23", "26"];
+
+/// The rows, by their numbers in the design.
+const ROWS: &[(&str, Row)] = &[
+    ("1", Ends(human::deleting, human::deleted)),
+    ("2", Moves(human::candidate_held)),
+    ("3", Moves(human::stable_held)),
+    ("4", Moves(human::nothing_to_roll_back)),
+    ("4b", Moves(human::malformed)),
+    ("5", Ends(Situation::suspended, |_| None)),
+    ("6", Narrows(spec::refused)),
+    ("6b", Moves(human::retried)),
+    ("7", Ends(Situation::expired, spec::expired)),
+    ("8", Moves(spec::first_changed)),
+    ("9", Moves(spec::candidate_is_wanted_stable)),
+    ("10", Moves(spec::candidate_not_wanted)),
+    ("10b", Moves(spec::steps_changed)),
+    ("11", Moves(spec::replacement_not_wanted)),
+    ("12", Moves(spec::previous_wanted)),
+    ("13", Moves(spec::quarantined)),
+    ("14", Moves(spec::nothing_on_trial)),
+    ("15", Moves(spec::replace)),
+    ("16", Moves(spec::canary_started)),
+    ("18", Moves(pods::fatal)),
+    ("19", Moves(pods::restarts)),
+    ("20", Moves(pods::deadline)),
+    ("21", Moves(pods::unstable)),
+    ("22", Moves(pods::candidate_lost)),
+    ("23", Moves(pods::new_version_lost)),
+    ("24", Moves(pods::warmup_failed)),
+    ("26", Moves(judged::guardrail_failed)),
+    ("27", Moves(judged::undecided_for_too_long)),
+    ("28", Moves(judged::undecided_and_held)),
+    ("30", Moves(advance::retire)),
+    ("31", Moves(judged::quality_failed)),
+    ("32", Moves(human::promoted)),
+    ("33", Moves(advance::stable_ready)),
+    ("34", Moves(advance::candidate_ready)),
+    ("35", Moves(advance::copies)),
+    ("36", Moves(advance::first_weight)),
+    ("37", Moves(advance::next_step)),
+    ("38", Moves(judged::passed)),
+    ("39", Moves(advance::all_traffic)),
+    ("40", Moves(advance::promoted)),
+    ("41", Moves(advance::replaced)),
+    ("42", Moves(advance::baked)),
+    ("43", Moves(advance::drained)),
+    ("43b", Moves(advance::left)),
 ];
 
 /// The first move whose guard holds, with the number of its row.
 pub fn first_move(s: &Situation) -> Option<(&'static str, Move)> {
-    let accepted = s.release.refused.is_none();
-    ROWS.iter()
-        .filter(|(_, always, _)| accepted || *always)
-        .find_map(|&(number, _, row)| row(s).map(|m| (number, m)))
+    let mut narrowed = false;
+    for &(number, row) in ROWS {
+        match row {
+            _ if narrowed && !SAFETY.contains(&number) => {}
+            Moves(row) => {
+                if let Some(found) = row(s) {
+                    return Some((number, found));
+                }
+            }
+            Ends(holds, row) if holds(s) => return row(s).map(|found| (number, found)),
+            Narrows(holds) if holds(s) => narrowed = true,
+            Ends(..) | Narrows(_) => {}
+        }
+    }
+    None
 }
 
 /// Numbers of all rows, in their order.
 pub fn numbers() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().map(|(number, _, _)| *number)
+    ROWS.iter().map(|(number, _)| *number)
 }
 
 impl Move {

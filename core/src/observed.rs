@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::plan::Key;
+use crate::version::Hash;
 
 /// The world at one look.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Observed {
     pub gateways: Vec<GatewayAnswer>,
     /// What Prometheus answered, if it was asked.
     pub answers: Vec<Answer>,
+    /// How far the warm-up of the version on the way has come, if one was asked for.
+    pub warmup: Option<WarmupAnswer>,
     /// Routes of others: who else claims a host at a gateway.
     pub claims: Vec<Claim>,
     /// Whether the API server serves Istio's kinds.
@@ -101,6 +104,19 @@ pub struct GatewayAnswer {
     pub pod: String,
     /// The number of the decision that its routes follow; none if it did not say.
     pub seq: Option<i64>,
+}
+
+/// How far a warm-up has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WarmupAnswer {
+    /// Hash of the version.
+    pub hash: Hash,
+    /// Requests that were answered 2xx so far, since the warm-up was first asked for.
+    pub good: i32,
+    /// Status code of the last answer that was not, if any.
+    pub last_status: Option<u16>,
+    /// Whether no request could be brought to any pod: no connection, or one that was cut without an answer.
+    pub unreachable: bool,
 }
 
 /// An answer of Prometheus.

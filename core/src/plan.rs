@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::api::reasons::Reason;
 use crate::api::status::{HistoryEntry, ModelReleaseStatus};
+use crate::version::Hash;
 
 /// A kind of object that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,6 +126,33 @@ pub struct Asks {
     pub queries: Vec<Query>,
     /// Of every ready pod of each set of gateways.
     pub probes: Vec<Probe>,
+    /// Of a version that is to be warmed up. It takes its time: the shell goes on with it while it is asked for again,
+    /// and tells at each look how far it has come.
+    pub warmup: Option<Warmup>,
+}
+
+/// Requests that warm a version up. They are no evidence, and only the status of an answer is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warmup {
+    /// Hash of the version.
+    pub hash: Hash,
+    /// Number of the trial: another one begins anew.
+    pub attempt: i64,
+    /// Times that the version came back: each time its pods are new.
+    pub returns: i32,
+    /// Questions to gateways whose route leads to that version: each a pod to send to. Without any, the pods of the
+    /// version's own Service are asked.
+    pub probes: Vec<Probe>,
+    /// Namespace of the version's own Service.
+    pub namespace: String,
+    /// Name of the version's own Service; its port is named `http`.
+    pub service: String,
+    /// Path at the version.
+    pub path: String,
+    /// Body to post as JSON; none is a GET.
+    pub body: Option<String>,
+    /// Requests that have to be answered 2xx in all.
+    pub requests: i32,
 }
 
 /// A question to Prometheus.
@@ -157,4 +185,7 @@ pub struct Probe {
     pub path: String,
     /// Value of the header `x-modelrelease-probe`.
     pub token: String,
+    /// Value of the header `x-modelrelease-version`: the hash of the version that is to answer; none is the gateway's
+    /// own answer.
+    pub version: Option<String>,
 }

@@ -8,11 +8,14 @@ mod unsupported;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::annotations::{self, Rollback};
+use crate::api::annotations::Annotations;
 use crate::api::reasons::Reason;
 use crate::api::spec::{CheckMode, LimitMode, ModelRelease, OnInconclusive, Promotion};
 use crate::settings::{GatewaySet, Settings, Source};
 use crate::version::{Version, block_digest, text_digest};
+
+/// Kubernetes' finalizer of a deletion with `--cascade=orphan`.
+const ORPHANS: &str = "orphan";
 
 /// A release, parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,18 +30,18 @@ pub struct Release {
     pub generation: i64,
     /// When it was created.
     pub created: Option<Timestamp>,
-    /// Whether it is being deleted.
-    pub deleting: bool,
+    /// When its deletion was asked for, if it was.
+    pub deleted_at: Option<Timestamp>,
     /// Whether our finalizer is on it.
     pub has_finalizer: bool,
+    /// Whether its children are to be left as they are when it is deleted.
+    pub orphans: bool,
     /// Hands off: only deletion and the rollback annotation move anything.
     pub suspend: bool,
     /// How long it lives from its creation.
     pub ttl: Option<SignedDuration>,
-    /// What the rollback annotation asks for.
-    pub rollback: Rollback,
-    /// Digest of that annotation's value; empty if it is absent.
-    pub rollback_digest: String,
+    /// What the user says by annotations.
+    pub annotations: Annotations,
     /// The version of the `stable` block.
     pub stable: Version,
     /// Digest of the `stable` block alone, as written.
@@ -233,23 +236,18 @@ impl Release {
             }
         }
         unsupported::refuse(spec, &mut refused);
-        let rollback_value = meta.annotations.as_ref().and_then(|all| all.get(annotations::ROLLBACK));
-        let rollback = annotations::rollback(meta.annotations.as_ref());
         Self {
             namespace: meta.namespace.clone().unwrap_or_default(),
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
             generation: meta.generation.unwrap_or(0),
             created: meta.creation_timestamp.as_ref().map(|t| t.0),
-            deleting: meta.deletion_timestamp.is_some(),
+            deleted_at: meta.deletion_timestamp.as_ref().map(|t| t.0),
             has_finalizer: meta.finalizers.iter().flatten().any(|f| f == crate::api::FINALIZER),
+            orphans: meta.finalizers.iter().flatten().any(|f| f == ORPHANS),
             suspend: spec.suspend.unwrap_or_default(),
             ttl: spec.ttl.as_ref().map(|text| read::time(Some(text), 0, "spec.ttl", &mut refused)),
-            rollback_digest: match (&rollback, rollback_value) {
-                (Rollback::Absent, _) | (_, None) => String::new(),
-                (_, Some(value)) => text_digest(value.trim()).chars().take(16).collect(),
-            },
-            rollback,
+            annotations: Annotations::read(meta.annotations.as_ref()),
             stable,
             stable_block: block_digest(&spec.stable),
             canary,

@@ -3,16 +3,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::Look;
-use crate::api::annotations::Rollback;
+use crate::api::annotations::{Pause, Promote, Retry, Rollback};
 use crate::api::status::{Candidate, ModelReleaseStatus, Phase, Track, VersionStatus};
 use crate::children;
 use crate::observed::{Live, Observed, Pod};
 use crate::plan::Key;
 use crate::pods;
-use crate::release::Release;
+use crate::release::{Release, Shadow};
 use crate::settings::Settings;
 use crate::traffic;
-use crate::version::Hash;
+use crate::version::{Hash, Warmup};
 
 /// One release at one look: what is wanted, what is committed, what is seen, and what time it is.
 pub struct Situation<'a> {
@@ -56,7 +56,12 @@ impl Situation<'_> {
 
     /// Whether a canary is somewhere between chosen and promoted.
     pub fn on_trial(&self) -> bool {
-        matches!(self.phase(), Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting)
+        self.on_the_way() && self.phase() != Phase::Replacing
+    }
+
+    /// Whether a version is somewhere between chosen and live: on trial, or to replace stable.
+    pub fn on_the_way(&self) -> bool {
+        on_the_way(self.phase())
     }
 
     /// The version in a role.
@@ -109,24 +114,97 @@ impl Situation<'_> {
 
     /// Whether the rollback annotation names a version by its name or hash.
     pub fn named_by_rollback(&self, version: &VersionStatus) -> bool {
-        matches!(&self.release.rollback, Rollback::Version(v) if *v == version.version || *v == version.hash)
+        let rollback = &self.release.annotations.rollback;
+        matches!(rollback, Rollback::Version(v) if *v == version.version || *v == version.hash)
     }
 
     /// Whether the rollback annotation holds a version that is or may come on trial.
     pub fn held(&self, hash: &Hash) -> bool {
-        match &self.release.rollback {
-            Rollback::Absent => false,
-            // An unreadable word fails safe: nothing moves forward until it is corrected.
-            Rollback::True | Rollback::Malformed => true,
+        match &self.release.annotations.rollback {
+            Rollback::Absent | Rollback::Malformed => false,
+            Rollback::True => true,
             Rollback::Version(v) => {
                 v == hash.as_str() || self.release.version(hash).is_some_and(|known| known.name == *v)
             }
         }
     }
 
+    /// Whether nothing new may happen.
+    pub fn paused(&self) -> bool {
+        self.release.annotations.paused()
+    }
+
+    /// Whether a version may go forward: no human keeps it from that.
+    pub fn free(&self, hash: &Hash) -> bool {
+        !self.paused() && !self.held(hash)
+    }
+
+    /// Whether the operator keeps its hands off the children. A rollback that has begun is always finished.
+    pub fn suspended(&self) -> bool {
+        self.release.suspend && self.phase() != Phase::RollingBack
+    }
+
+    /// Whether the release's time is over.
+    pub fn expired(&self) -> bool {
+        self.expires_at().is_some_and(|at| self.now >= at)
+    }
+
+    /// When the release's time is over: `ttl` after its creation, suspended time left out.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let suspended = SignedDuration::from_millis(self.status.state.clocks.suspended_milliseconds);
+        Some(later(later(self.release.created?, self.release.ttl?), suspended))
+    }
+
+    /// The annotation of the first two that cannot be read, and what to say of it.
+    pub fn malformed(&self) -> Option<(&'static str, String)> {
+        let say = |key: &'static str, meant: &str| {
+            let message =
+                format!("{key} is neither {meant}; nothing moves forward until it is corrected or removed");
+            Some((key, message))
+        };
+        let annotations = &self.release.annotations;
+        if annotations.rollback == Rollback::Malformed {
+            say("rollback", "true nor a version name")
+        } else if annotations.pause == Pause::Malformed {
+            say("pause", "true nor false")
+        } else {
+            None
+        }
+    }
+
     /// Whether the present value of the rollback annotation was acted on.
     pub fn rollback_handled(&self) -> bool {
-        self.status.state.handled.rollback.as_deref() == Some(self.release.rollback_digest.as_str())
+        self.status.state.handled.rollback.as_deref() == Some(self.release.annotations.rollback_digest.as_str())
+    }
+
+    /// Whether the promote annotation stands for the missing evidence of a version.
+    pub fn promote_bound_to(&self, hash: &Hash) -> bool {
+        let annotations = &self.release.annotations;
+        matches!(annotations.promote, Promote::Version(_))
+            && self.status.state.handled.promote.as_ref().is_some_and(|bound| {
+                bound.digest == annotations.promote_digest && bound.hash == hash.as_str()
+            })
+    }
+
+    /// Whether the retry annotation has a token that was not handled, and nothing keeps it from being.
+    pub fn retry_is_new(&self) -> bool {
+        let annotations = &self.release.annotations;
+        let handled = self.status.state.handled.retry.as_deref() == Some(annotations.retry_digest.as_str());
+        let held = self.release.canary.as_ref().is_some_and(|canary| self.held(&canary.hash));
+        matches!(annotations.retry, Retry::Token(_))
+            && !handled
+            && !held
+            && self.phase() != Phase::RollingBack
+            && self.release.refused.is_none()
+    }
+
+    /// Quarantined versions of the spec that a new retry token lifts; empty without one.
+    pub fn retry_lifts(&self) -> Vec<Hash> {
+        if !self.retry_is_new() {
+            return Vec::new();
+        }
+        let named = self.release.canary.iter().chain([&self.release.stable]).map(|version| &version.hash);
+        named.filter(|hash| self.quarantined(hash)).cloned().collect()
     }
 
     /// Where all traffic goes if the live version has to leave now.
@@ -151,11 +229,22 @@ impl Situation<'_> {
         need(self.stable_replicas(), percent)
     }
 
-    /// The percent that the candidate gets next.
+    /// The percent that the candidate gets next, or under copies the percent of requests that are copied to it.
     pub fn next_percent(&self) -> i32 {
-        let index = self.status.step.as_ref().map_or(0, |s| s.index);
+        if let Some(shadow) = self.shadow_due() {
+            return shadow.mirror_percent;
+        }
+        let index = self.status.step.as_ref().map_or(0, |s| s.index).max(0);
         let steps = &self.release.rollout.steps;
         usize::try_from(index).ok().and_then(|i| steps.get(i)).or(steps.last()).map_or(10, |s| s.percent)
+    }
+
+    /// The time under copies that the candidate still has before it, or is in.
+    pub fn shadow_due(&self) -> Option<&Shadow> {
+        let before = matches!(self.phase(), Phase::Starting | Phase::Warming | Phase::Shadowing);
+        let passed = self.status.state.candidate.as_ref().is_some_and(|c| c.shadow_passed || c.exposed_at.is_some());
+        let due = before && (!passed || self.phase() == Phase::Shadowing);
+        self.release.rollout.shadow.as_ref().filter(|_| due)
     }
 
     /// The object of a version's Deployment, if it is there and ours.
@@ -237,7 +326,7 @@ impl Situation<'_> {
         candidate.unready_since.map_or(before, |since| before.saturating_add(self.elapsed(since)))
     }
 
-    /// How long the bake clock has run, blind time left out.
+    /// How long the bake clock has run, blind and paused time left out.
     pub fn baked(&self) -> SignedDuration {
         let clocks = &self.status.state.clocks;
         let before = SignedDuration::from_millis(clocks.baked_milliseconds);
@@ -247,6 +336,31 @@ impl Situation<'_> {
     /// How long the phase has lasted.
     pub fn phase_age(&self) -> SignedDuration {
         self.status.phase_started_at.map_or(SignedDuration::ZERO, |since| self.elapsed(since))
+    }
+
+    /// How long nothing was paused since then; the pauses counted so far are `before`.
+    fn unpaused(&self, since: Timestamp, before: i64) -> SignedDuration {
+        let now = self.status.state.clocks.paused_since.map_or(SignedDuration::ZERO, |at| self.elapsed(at.max(since)));
+        let paused = SignedDuration::from_millis(before).saturating_add(now);
+        self.elapsed(since).saturating_sub(paused).max(SignedDuration::ZERO)
+    }
+
+    /// How long the bake has lasted, pauses left out.
+    pub fn bake_age(&self) -> SignedDuration {
+        let paused = self.status.state.clocks.paused_milliseconds;
+        self.status.phase_started_at.map_or(SignedDuration::ZERO, |since| self.unpaused(since, paused))
+    }
+
+    /// How long the candidate has been analysed since it was first exposed, pauses left out.
+    pub fn analysed(&self) -> Option<SignedDuration> {
+        let since = self.candidate().exposed_at?;
+        Some(self.unpaused(since, self.status.state.clocks.paused_milliseconds))
+    }
+
+    /// How long the present weight, or the copies, have been in force, pauses left out.
+    pub fn dwelt(&self) -> Option<SignedDuration> {
+        let since = self.status.step.as_ref()?.settled_at?;
+        Some(self.unpaused(since, self.status.state.clocks.paused_step_milliseconds))
     }
 
     /// Whether an enforced check has had no usable answer for so long that nothing may rise.
@@ -269,7 +383,18 @@ impl Situation<'_> {
     pub fn warm(&self) -> bool {
         let wait = SignedDuration::from_secs(self.settings.propagation_wait_seconds);
         let least = self.release.rollout.warmup.max(wait);
-        self.settled() && self.candidate().ready_at.is_some_and(|at| self.elapsed(at) >= least)
+        self.settled() && self.warmed_up() && self.candidate().ready_at.is_some_and(|at| self.elapsed(at) >= least)
+    }
+
+    /// Whether every warm-up request was answered well, or none is asked for, or none can be brought to the pods.
+    pub fn warmed_up(&self) -> bool {
+        let memory = self.candidate();
+        self.warmup().is_none() || memory.warmed_at.is_some() || memory.warmup_unreachable
+    }
+
+    /// The warm-up of the version on the way, if it has one.
+    pub fn warmup(&self) -> Option<Warmup> {
+        self.release.version(&self.hash(Track::Canary)?)?.warmup()
     }
 
     /// An object of a name that we need and that somebody else has.
@@ -300,7 +425,15 @@ impl Situation<'_> {
 
 /// Whether a phase still owes the version on trial anything.
 pub fn on_the_way(phase: Phase) -> bool {
-    matches!(phase, Phase::Starting | Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing)
+    matches!(
+        phase,
+        Phase::Starting
+            | Phase::Warming
+            | Phase::Shadowing
+            | Phase::Analyzing
+            | Phase::Promoting
+            | Phase::Replacing
+    )
 }
 
 /// The version in a role.

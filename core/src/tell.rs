@@ -4,16 +4,16 @@ mod events;
 mod message;
 
 use crate::api::annotations::Rollback;
+use crate::drift;
 use crate::api::conditions::{self, Is, Type};
 use crate::api::reasons::Reason;
 use crate::api::status::{ModelReleaseStatus, Phase, Track};
 use crate::situation::Situation;
-use crate::situation::on_the_way;
 use crate::traffic;
 use crate::version::Hash;
 
 pub use events::events;
-use message::{doing, holding, not_applied, stalled};
+use message::{awaits_promotion, doing, holding, not_applied, stalled};
 
 type Said = (Is, Reason, String);
 
@@ -54,7 +54,8 @@ fn said(s: &Situation, stalled: Option<(Reason, String)>, message: &str) -> Vec<
             ((Is::True, reason, message.to_owned()), idle(), idle())
         }
         None => {
-            let reason = if holding(s) { Reason::ManualRollback } else { phase_reason(s.phase()) };
+            let held = holding(s) || awaits_promotion(s);
+            let reason = if held { Reason::Held } else { phase_reason(s.phase()) };
             ((Is::Unknown, reason, message.to_owned()), (Is::True, reason, message.to_owned()), idle())
         }
     };
@@ -80,6 +81,7 @@ fn phase_reason(phase: Phase) -> Reason {
         Phase::Stable => Reason::Stable,
         Phase::Starting => Reason::Starting,
         Phase::Warming => Reason::Warming,
+        Phase::Shadowing => Reason::Shadowing,
         Phase::Analyzing => Reason::Analyzing,
         Phase::Promoting => Reason::Promoting,
         Phase::Baking => Reason::Baking,
@@ -126,11 +128,15 @@ fn canary_ready(s: &Situation) -> Said {
     };
     let hash = Hash::known(&version.hash);
     match s.pod_failure(&hash) {
-        _ if s.ready(&hash, 1) => (
-            Is::True,
-            Reason::CanaryReady,
-            format!("{} has {}", version.version, ready_pods(s.endpoints(&hash))),
-        ),
+        _ if s.ready(&hash, 1) => {
+            let pods = ready_pods(s.endpoints(&hash));
+            if s.candidate().warmup_unreachable {
+                let message = "its pods cannot be reached for a warm-up, so only rollout.warmup counts";
+                (Is::True, Reason::WarmupUnreachable, format!("{} has {pods}; {message}", version.version))
+            } else {
+                (Is::True, Reason::CanaryReady, format!("{} has {pods}", version.version))
+            }
+        }
         Some(f) => (Is::False, f.reason, format!("{}: pod {}: {}", version.version, f.pod, f.message)),
         None if s.phase() == Phase::Starting || s.phase() == Phase::Replacing => {
             (Is::Unknown, Reason::Starting, format!("{} is being made ready", version.version))
@@ -184,6 +190,11 @@ fn traffic_applied(s: &Situation) -> Said {
             "the traffic object does not say what was written".to_owned(),
         );
     }
+    if drift::fight(&s.status.state.drift, s.now) {
+        let message = "somebody else keeps changing this release's objects back; they are put right every 30 s: find \
+                       out who writes them";
+        return (Is::False, Reason::RoutingConflict, message.to_owned());
+    }
     if let Some((reason, message)) = traffic::dispute(s.release, &s.observed.claims) {
         return (Is::False, reason, message);
     }
@@ -203,7 +214,7 @@ fn traffic_applied(s: &Situation) -> Said {
 fn analysis_available(s: &Situation) -> Said {
     match s.look {
         Some(look) => look.available.clone(),
-        None if s.phase() == Phase::Analyzing => {
+        None if matches!(s.phase(), Phase::Shadowing | Phase::Analyzing) && !s.release.rollout.dark() => {
             (Is::Unknown, Reason::InitialDelay, "evidence has not begun".to_owned())
         }
         None => (Is::Unknown, Reason::NotNeeded, String::new()),
@@ -243,21 +254,34 @@ fn rolled_back(s: &Situation) -> Said {
 
 fn held(s: &Situation) -> Said {
     let decision = s.status.decision.as_ref();
-    match &s.release.rollback {
-        Rollback::Malformed => (Is::True, Reason::MalformedAnnotation, doing(s)),
-        Rollback::True | Rollback::Version(_) if holding(s) => (Is::True, Reason::ManualRollback, doing(s)),
-        Rollback::True | Rollback::Version(_)
-            if s.rollback_handled() && decision.is_some_and(|d| d.reason == Reason::NothingToRollBack) =>
-        {
-            (
-                Is::True,
-                Reason::NothingToRollBack,
-                "the rollback annotation found nothing to roll back".to_owned(),
-            )
-        }
-        Rollback::True if on_the_way(s.phase()) || s.phase() == Phase::RollingBack => {
-            (Is::True, Reason::ManualRollback, "the rollback annotation is set".to_owned())
-        }
-        _ => (Is::False, Reason::NotHeld, String::new()),
+    let held = |reason, message: String| (Is::True, reason, message);
+    if s.suspended() {
+        return held(Reason::Suspended, doing(s));
     }
+    if let Some((_, message)) = s.malformed() {
+        return held(Reason::MalformedAnnotation, message);
+    }
+    let rollback = &s.release.annotations.rollback;
+    if *rollback != Rollback::Absent {
+        if message::holding_back(s) {
+            return held(Reason::ManualRollback, doing(s));
+        }
+        if s.rollback_handled() && decision.is_some_and(|d| d.reason == Reason::NothingToRollBack) {
+            let message = "the rollback annotation found nothing to roll back".to_owned();
+            return held(Reason::NothingToRollBack, message);
+        }
+        if *rollback == Rollback::True && (s.on_the_way() || s.phase() == Phase::RollingBack) {
+            return held(Reason::ManualRollback, "the rollback annotation is set".to_owned());
+        }
+    }
+    if s.paused() {
+        return held(Reason::Paused, "the pause annotation is set: nothing new happens".to_owned());
+    }
+    if awaits_promotion(s) {
+        return held(Reason::AwaitingPromotion, doing(s));
+    }
+    if message::overdue(s) {
+        return held(Reason::Inconclusive, doing(s));
+    }
+    (Is::False, Reason::NotHeld, String::new())
 }

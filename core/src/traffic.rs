@@ -31,6 +31,17 @@ pub struct Split {
     pub entries: [Entry; 2],
     /// The versions that have a route of their own.
     pub routes: Vec<Route>,
+    /// Who gets copies of requests, if anybody does; the answers are dropped.
+    pub mirror: Option<Mirror>,
+}
+
+/// A version that gets copies of requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// Its hash.
+    pub hash: Hash,
+    /// Percent of the requests that are copied, 1 to 100.
+    pub percent: i32,
 }
 
 /// A version and its share.
@@ -77,9 +88,21 @@ pub fn probes(release: &Release) -> Vec<Probe> {
             host: host.clone(),
             path: "/".to_owned(),
             token: release.probe_token(),
+            version: None,
         })
     };
     release.traffic.sets.iter().filter_map(ask).collect()
+}
+
+/// The same pods, asked for an answer of one version by its own route.
+pub fn probes_of(release: &Release, hash: &Hash, path: &str) -> Vec<Probe> {
+    let direct = |probe: Probe| Probe {
+        path: path.to_owned(),
+        token: format!("{}-direct", release.probe_token()),
+        version: Some(hash.to_string()),
+        ..probe
+    };
+    probes(release).into_iter().map(direct).collect()
 }
 
 /// Where the release is reached: its first host, or its name in the mesh.

@@ -8,8 +8,8 @@ use crate::api::status::{ModelReleaseStatus, Phase, Track, VersionStatus};
 use crate::children::{self, Rendered};
 use crate::observed::Live;
 use crate::plan::{Key, Kind};
-use crate::situation::{Situation, on_the_way, role};
-use crate::traffic::{self, Entry, Route, Split};
+use crate::situation::{Situation, role};
+use crate::traffic::{self, Entry, Mirror, Route, Split};
 use crate::version::{Hash, Version, digest};
 
 /// The percent that is committed for a version.
@@ -51,13 +51,19 @@ pub fn split(s: &Situation) -> Option<Split> {
     Some(Split {
         entries: [entry(stable, 100_i32.saturating_sub(weight)), entry(other, weight)],
         routes: routes.into_iter().flatten().collect(),
+        mirror: candidate.and_then(|v| copies(s, v)),
     })
+}
+
+/// The candidate's copies, while it is shown to nobody yet.
+fn copies(s: &Situation, candidate: &VersionStatus) -> Option<Mirror> {
+    let shadow = s.release.rollout.shadow.as_ref().filter(|_| s.phase() == Phase::Shadowing)?;
+    Some(Mirror { hash: Hash::known(&candidate.hash), percent: shadow.mirror_percent })
 }
 
 /// Whether the candidate has its place in the traffic object: it was ready, and has not lost its endpoints since.
 fn takes_part(s: &Situation) -> bool {
-    let phase = matches!(s.phase(), Phase::Warming | Phase::Analyzing | Phase::Promoting | Phase::Replacing);
-    phase && s.candidate().ready_at.is_some()
+    s.on_the_way() && s.phase() != Phase::Starting && s.candidate().ready_at.is_some()
 }
 
 /// Whether traffic may be with stable while a version leaves: it has weight already, or can take it, or the leaving
@@ -85,7 +91,7 @@ pub fn size(s: &Situation, version: &VersionStatus) -> i32 {
     let own = s.release.version(&hash).map(Version::min_replicas);
     let phase = s.phase();
     match version.track {
-        Track::Stable if on_the_way(phase) || phase == Phase::Baking => {
+        Track::Stable if s.on_the_way() || phase == Phase::Baking => {
             own.unwrap_or(version.replicas).max(s.stable_replicas())
         }
         Track::Stable => own.unwrap_or(version.replicas),
@@ -127,6 +133,9 @@ pub struct Child {
 pub fn workloads(s: &Situation) -> Vec<Child> {
     let seq = s.status.decision.as_ref().map_or(0, |d| d.seq);
     let mut wanted = Vec::new();
+    if s.expired() {
+        return wanted;
+    }
     if s.role(Track::Stable).is_none() {
         if s.release.refused.is_none() {
             let version = &s.release.stable;
@@ -194,8 +203,15 @@ fn apex(s: &Situation, seq: i64) -> Option<Child> {
 pub fn leftovers<'a>(s: &'a Situation, wanted: &[Key]) -> Vec<&'a Key> {
     // Before anything was ever routed nothing has to be drained.
     let served = s.role(Track::Stable).is_some();
-    let quiet = (!served && s.traffic_object().is_none())
-        || s.status.state.traffic.settled_at.is_some_and(|at| s.elapsed(at) >= s.release.rollout.drain);
+    let drain = s.release.rollout.drain;
+    let quiet = match s.status.state.expired_at {
+        // Of a release whose time is over the routes go first.
+        Some(at) => !routed_at_all(s) && s.elapsed(at) >= drain,
+        None => {
+            (!served && s.traffic_object().is_none())
+                || s.status.state.traffic.settled_at.is_some_and(|at| s.elapsed(at) >= drain)
+        }
+    };
     let routed: Vec<Hash> =
         s.traffic_object().map(|live| traffic::routes_read(&live.body)).unwrap_or_default();
     let ours = s.observed.children.iter().filter(|(key, live)| {
@@ -204,7 +220,8 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[Key]) -> Vec<&'a Key> {
     ours.filter(|(key, live)| match key.kind {
         // Routes and limits of a refused spec stay as they are until it is mended; routes also until it is known again
         // what serves, if the status was lost.
-        Kind::VirtualService => served && s.release.refused.is_none(),
+        Kind::VirtualService => (served && s.release.refused.is_none()) || s.expired(),
+        Kind::EnvoyFilter if s.expired() => quiet,
         Kind::EnvoyFilter => s.release.refused.is_none(),
         Kind::Deployment => quiet && !routed.contains(&hash_of(&live.body)),
         Kind::Service | Kind::ControllerRevision => {
@@ -216,6 +233,12 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[Key]) -> Vec<&'a Key> {
     })
     .map(|(key, _)| key)
     .collect()
+}
+
+/// Whether any route of ours is there.
+fn routed_at_all(s: &Situation) -> bool {
+    let ours = |live: &Live| live.owner.as_deref() == Some(s.release.uid.as_str());
+    s.observed.children.iter().any(|(key, live)| key.kind == Kind::VirtualService && ours(live))
 }
 
 /// Whether a version without a role still has an object of ours: it goes once it is drained.

@@ -1,10 +1,12 @@
 //! From what is wanted and what is there to the writes between, in an order that is safe to break off anywhere.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::api::status::Track;
 use crate::children;
 use crate::covers::covers;
+use crate::drift;
 use crate::observed::Live;
 use crate::plan::{Key, Kind, Write};
 use crate::situation::Situation;
@@ -19,6 +21,8 @@ pub struct Writes {
     pub all: Vec<Write>,
     /// Children of ours that somebody else had changed.
     pub drifted: Vec<Key>,
+    /// Until when the repair of others is put off.
+    pub put_off: Option<Timestamp>,
 }
 
 /// The writes that lead from what is there to what is wanted.
@@ -42,7 +46,7 @@ pub fn writes(s: &Situation, steady: bool) -> Writes {
     let traffic_write = traffic
         .as_ref()
         .filter(|_| may_route(s, moved))
-        .and_then(|(key, body)| write(s, key, body, steady, &mut plan.drifted));
+        .and_then(|(key, body)| write(s, key, body, steady, &mut plan));
 
     if limits.iter().any(|(key, _)| traffic::owned_elsewhere(s.release, key)) && !s.release.has_finalizer {
         plan.all.push(Write::Finalizer { present: true });
@@ -54,16 +58,19 @@ pub fn writes(s: &Situation, steady: bool) -> Writes {
         if moved != Moved::Not && shrinks(s, child) {
             continue;
         }
-        plan.all.extend(write(s, &child.key, &child.body, steady, &mut plan.drifted));
+        let found = write(s, &child.key, &child.body, steady, &mut plan);
+        plan.all.extend(found);
     }
     for (key, body) in &limits {
-        plan.all.extend(write(s, key, body, steady, &mut plan.drifted));
+        let found = write(s, key, body, steady, &mut plan);
+        plan.all.extend(found);
     }
     if moved != Moved::Down {
         plan.all.extend(traffic_write);
     }
     for (key, body) in &roots {
-        plan.all.extend(write(s, key, body, steady, &mut plan.drifted));
+        let found = write(s, key, body, steady, &mut plan);
+        plan.all.extend(found);
     }
     if moved == Moved::Not {
         let mut names: Vec<Key> = workloads.iter().map(|child| child.key.clone()).collect();
@@ -80,25 +87,48 @@ pub fn writes(s: &Situation, steady: bool) -> Writes {
     plan
 }
 
-/// The writes of a release that is being deleted: our objects elsewhere, then the finalizer. All else goes by owner
-/// reference.
-pub fn farewell(s: &Situation) -> Vec<Write> {
+/// Time after a deletion for which our objects elsewhere are waited for.
+pub const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The writes of a release that is being deleted, and what stays behind if its finalizer goes all the same.
+#[derive(Default)]
+pub struct Farewell {
+    /// In their order.
+    pub all: Vec<Write>,
+    /// Objects that could not be removed in time.
+    pub left_behind: Option<String>,
+}
+
+/// The last writes: stable's weight, then our objects elsewhere, then the finalizer. Nothing is created.
+pub fn farewell(s: &Situation) -> Farewell {
+    let mut plan = Farewell::default();
+    let finalizer = Write::Finalizer { present: false };
+    if s.release.orphans {
+        plan.all.extend(s.release.has_finalizer.then_some(finalizer));
+        return plan;
+    }
+    if let (Some(split), Some(live)) = (wanted::split(s), s.traffic_object().filter(|live| !live.deleting)) {
+        let (key, body) = traffic::traffic_object(s.release, s.settings, &split, s.status.state.traffic.seq);
+        if !covers(&body, &live.body) {
+            plan.all.push(apply(&key, &body, live));
+        }
+    }
     if !s.release.has_finalizer {
-        return Vec::new();
+        return plan;
     }
-    let elsewhere: Vec<&Key> = s
-        .observed
-        .children
-        .iter()
-        .filter(|(key, live)| {
-            traffic::owned_elsewhere(s.release, key) && live.owner.as_deref() == Some(s.release.uid.as_str())
-        })
-        .map(|(key, _)| key)
-        .collect();
-    if elsewhere.is_empty() {
-        return vec![Write::Finalizer { present: false }];
+    let ours = |(key, live): &(&Key, &Live)| {
+        traffic::owned_elsewhere(s.release, key) && live.owner.as_deref() == Some(s.release.uid.as_str())
+    };
+    let elsewhere: Vec<&Key> = s.observed.children.iter().filter(ours).map(|(key, _)| key).collect();
+    let waited = s.release.deleted_at.is_some_and(|at| s.elapsed(at) >= PATIENCE);
+    if elsewhere.is_empty() || waited {
+        let left: Vec<String> = elsewhere.iter().map(ToString::to_string).collect();
+        plan.left_behind = (!left.is_empty()).then(|| left.join(", "));
+        plan.all.push(finalizer);
+    } else {
+        plan.all.extend(elsewhere.into_iter().filter_map(|key| delete(s, key)));
     }
-    elsewhere.into_iter().filter_map(|key| delete(s, key)).collect()
+    plan
 }
 
 fn decided(s: &Situation) -> i64 {
@@ -107,7 +137,11 @@ fn decided(s: &Situation) -> i64 {
 
 /// Limits are there from the start: before anything is routed.
 fn limits(s: &Situation) -> Vec<(Key, Value)> {
-    if s.release.refused.is_some() { Vec::new() } else { traffic::limits(s.release, s.settings, decided(s)) }
+    if s.release.refused.is_some() || s.expired() {
+        Vec::new()
+    } else {
+        traffic::limits(s.release, s.settings, decided(s))
+    }
 }
 
 /// How a plan changes weights.
@@ -155,7 +189,7 @@ fn shrinks(s: &Situation, child: &Child) -> bool {
 }
 
 /// The write for one object, if it needs one.
-fn write(s: &Situation, key: &Key, body: &Value, steady: bool, drifted: &mut Vec<Key>) -> Option<Write> {
+fn write(s: &Situation, key: &Key, body: &Value, steady: bool, plan: &mut Writes) -> Option<Write> {
     let Some(live) = s.observed.children.get(key) else {
         return Some(Write::Create { key: key.clone(), body: body.clone() });
     };
@@ -165,7 +199,12 @@ fn write(s: &Situation, key: &Key, body: &Value, steady: bool, drifted: &mut Vec
         return None;
     }
     if steady && live.seq == seq_of(body) {
-        drifted.push(key.clone());
+        let until = drift::put_off(s);
+        if until.is_some() {
+            plan.put_off = until;
+            return None;
+        }
+        plan.drifted.push(key.clone());
     }
     Some(apply(key, body, live))
 }

@@ -29,8 +29,15 @@ pub struct State {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub checks: BTreeMap<String, Checkpoint>,
-    /// Children put right so far.
-    pub drift: i64,
+    /// Children put right.
+    pub drift: Drift,
+    /// Hash of the first version, while nothing serves yet.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub awaited: String,
+    /// When everything was taken down because `ttl` was over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub expired_at: Option<Timestamp>,
 }
 
 impl Default for State {
@@ -42,7 +49,9 @@ impl Default for State {
             handled: Handled::default(),
             traffic: TrafficState::default(),
             checks: BTreeMap::new(),
-            drift: 0,
+            drift: Drift::default(),
+            awaited: String::new(),
+            expired_at: None,
         }
     }
 }
@@ -75,6 +84,30 @@ pub struct Candidate {
     pub evidence_from: Option<Timestamp>,
     /// Times that it lost its endpoints while it had weight.
     pub returns: i32,
+    /// Warm-up requests that were answered well.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warmed: i32,
+    /// When all of them were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub warmed_at: Option<Timestamp>,
+    /// Whether no warm-up request could be brought to its pods, so that only `rollout.warmup` counts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub warmup_unreachable: bool,
+    /// Whether its time under copies is behind it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shadow_passed: bool,
+    /// When it passed and began to wait for `promote`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub passed_at: Option<Timestamp>,
+    /// When it was found undecided for too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub overdue_at: Option<Timestamp>,
+    /// Whether a human promoted it: what cannot be seen does not hold it back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
     /// Restarts and OOM kills seen, by pod UID; at most 64.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
@@ -105,6 +138,23 @@ pub struct Clocks {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub bake_counted_at: Option<Timestamp>,
+    /// Since when nothing new may happen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub paused_since: Option<Timestamp>,
+    /// Milliseconds that were paused before that, since the candidate was chosen or took over.
+    #[serde(skip_serializing_if = "is_zero_long")]
+    pub paused_milliseconds: i64,
+    /// Of these, milliseconds since the present weight was in force.
+    #[serde(skip_serializing_if = "is_zero_long")]
+    pub paused_step_milliseconds: i64,
+    /// Since when the release is suspended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub suspended_since: Option<Timestamp>,
+    /// Milliseconds that it was suspended before that, in all its life.
+    #[serde(skip_serializing_if = "is_zero_long")]
+    pub suspended_milliseconds: i64,
     /// Since when stable has no ready endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
@@ -122,6 +172,57 @@ pub struct Handled {
     /// Digest of the rollback annotation's value that was acted on; cleared when it is seen absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<String>,
+    /// Digest of a pause annotation's value that cannot be read and was told so; cleared when it is seen absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pause: Option<String>,
+    /// The promote annotation and what it is bound to; cleared when it is seen absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promote: Option<Bound>,
+    /// Digest of the last retry token; stays when the annotation goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<String>,
+    /// Digest of annotations of ours that mean nothing, as they were told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+}
+
+/// What a promote annotation is bound to since it was first seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Bound {
+    /// Digest of the annotation's value.
+    pub digest: String,
+    /// Hash of the version that bore the name; empty if none did.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub hash: String,
+}
+
+/// Children put right: so that two controllers that fight over one object do not fill the API server with writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Drift {
+    /// In all the release's life.
+    pub total: i64,
+    /// When the present minute of counting began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub minute: Option<Timestamp>,
+    /// In that minute.
+    pub count: i32,
+    /// When the last one was put right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub last: Option<Timestamp>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero_long(number: &i64) -> bool {
+    *number == 0
 }
 
 /// Memory of the traffic object.

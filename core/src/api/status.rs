@@ -9,7 +9,7 @@ pub use super::decision::{Act, Decision, HistoryEntry};
 pub use super::evidence::{AnalysisStatus, CheckStatus, Difference, Grade, Numbers, Share, Verdict};
 use super::reasons::Reason;
 use super::schema;
-pub use super::state::{Candidate, Checkpoint, Clocks, Handled, PodCounts, State, TrafficState};
+pub use super::state::{Bound, Candidate, Checkpoint, Clocks, Drift, Handled, PodCounts, State, TrafficState};
 
 /// What is true of the release, what was decided and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,10 @@ pub struct ModelReleaseStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub next_look_at: Option<Timestamp>,
+    /// When everything is taken down, by `ttl`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub expires_at: Option<Timestamp>,
     /// One sentence: what happens, or what is awaited.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -86,6 +90,7 @@ impl Default for ModelReleaseStatus {
             phase: None,
             phase_started_at: None,
             next_look_at: None,
+            expires_at: None,
             message: String::new(),
             url: String::new(),
             stable_version: String::new(),
@@ -119,6 +124,8 @@ pub enum Phase {
     Starting,
     /// It is ready; its route is being proven, at weight 0.
     Warming,
+    /// It gets copies of requests, at weight 0.
+    Shadowing,
     /// It has a step's weight; evidence gathers.
     Analyzing,
     /// Proven: to full size, then to 100 %.
@@ -141,6 +148,7 @@ impl Phase {
             Self::Stable => "Stable",
             Self::Starting => "Starting",
             Self::Warming => "Warming",
+            Self::Shadowing => "Shadowing",
             Self::Analyzing => "Analyzing",
             Self::Promoting => "Promoting",
             Self::Baking => "Baking",
@@ -151,11 +159,12 @@ impl Phase {
     }
 
     /// Every phase, in the order of a release's life.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Pending,
         Self::Stable,
         Self::Starting,
         Self::Warming,
+        Self::Shadowing,
         Self::Analyzing,
         Self::Promoting,
         Self::Baking,

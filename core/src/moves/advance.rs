@@ -1,5 +1,7 @@
 //! Rows 30 to 43b: the ordinary course, one rung after another.
 
+use jiff::SignedDuration;
+
 use super::{Effect, Move};
 use crate::api::reasons::Reason;
 use crate::api::status::{Act, Phase, Track};
@@ -17,7 +19,9 @@ pub(super) fn retire(s: &Situation) -> Option<Move> {
     let due = |track: Track| {
         let version = s.role(track)?;
         let at = if track == Track::Previous { version.retire_at } else { version.delete_at }?;
-        (s.now >= at).then(|| (track, version.version.clone()))
+        // What is paused keeps its way back.
+        let kept = track == Track::Previous && s.paused();
+        (s.now >= at && !kept).then(|| (track, version.version.clone()))
     };
     let (track, version) = due(Track::Previous).or_else(|| due(Track::Failed))?;
     let message = format!("{version} is no longer kept");
@@ -50,38 +54,60 @@ pub(super) fn candidate_ready(s: &Situation) -> Option<Move> {
     })
 }
 
-/// Row 36: warm, its route in force, and stable there to go back to: the first weight, or the one it had.
-pub(super) fn first_weight(s: &Situation) -> Option<Move> {
+/// Row 35: warm, and it is to get copies of requests before anybody's answer depends on it.
+pub(super) fn copies(s: &Situation) -> Option<Move> {
     let hash = s.hash(Track::Canary).filter(|_| s.phase() == Phase::Warming)?;
-    let percent = s.next_percent();
-    let fits =
-        s.warm() && s.ready(&hash, s.need(percent)) && s.ready(&s.hash(Track::Stable)?, 1) && !s.held(&hash);
-    let index = s.status.step.as_ref().map_or(0, |rung| rung.index);
+    let shadow = s.shadow_due()?;
+    let percent = shadow.mirror_percent;
+    let fits = s.warm() && s.ready(&hash, s.need(percent)) && s.free(&hash);
+    let message = || format!("{} gets copies of {percent} % of the requests", name(s, Track::Canary));
+    fits.then(|| Move::new(Act::Start, hash, Phase::Shadowing, Reason::WarmedUp, message(), Effect::Shadow))
+}
+
+/// Row 36: warm, its route in force, copies borne, and stable there to go back to: the first weight, or the one it had.
+pub(super) fn first_weight(s: &Situation) -> Option<Move> {
+    let hash = s.hash(Track::Canary)?;
+    let borne = match s.phase() {
+        Phase::Warming => s.shadow_due().is_none() && s.warm(),
+        Phase::Shadowing => {
+            let gate = s.look.is_some_and(|look| look.step_gate) && !s.blind();
+            let least = s.release.rollout.shadow.as_ref().map_or(SignedDuration::ZERO, |shadow| shadow.min_duration);
+            gate && s.dwelt()? >= least
+        }
+        _ => return None,
+    };
+    let index = s.status.step.as_ref().map_or(0, |rung| rung.index).max(0);
+    let steps = &s.release.rollout.steps;
+    let percent = usize::try_from(index).ok().and_then(|i| steps.get(i)).or(steps.last())?.percent;
+    let fits = borne && s.ready(&hash, s.need(percent)) && s.ready(&s.hash(Track::Stable)?, 1) && s.free(&hash);
     let message = || format!("{} gets {percent} %", name(s, Track::Canary));
     let effect = Effect::Step { index, weight: percent, target: percent };
-    fits.then(|| Move::new(Act::Step, hash.clone(), Phase::Analyzing, Reason::StepStarted, message(), effect))
+    fits.then(|| Move::new(Act::Step, hash, Phase::Analyzing, Reason::StepStarted, message(), effect))
 }
 
 /// Row 37: a rung that is not the last has shown enough: first the size for the next one, then its weight.
 pub(super) fn next_step(s: &Situation) -> Option<Move> {
     let hash = s.hash(Track::Canary).filter(|_| s.phase() == Phase::Analyzing)?;
     let rung = s.status.step.as_ref()?;
-    if s.blind() || s.held(&hash) {
+    if !s.free(&hash) {
         return None;
     }
     let step = |index, weight, target, message: String| {
         let effect = Effect::Step { index, weight, target };
         Some(Move::new(Act::Step, hash.clone(), Phase::Analyzing, Reason::StepAdvanced, message, effect))
     };
-    if rung.target > rung.weight {
+    // The first weight needs no evidence; there is none before it.
+    if rung.target > rung.weight && (rung.weight == 0 || !s.blind()) {
         let enough = s.ready(&hash, s.need(rung.target));
         let message = format!("{} gets {} %", name(s, Track::Canary), rung.target);
         return enough.then(|| step(rung.index, rung.target, rung.target, message))?;
     }
-    let index = usize::try_from(rung.index).ok()?;
-    let least = s.release.rollout.steps.get(index)?.min_duration;
-    let next = s.release.rollout.steps.get(index.checked_add(1)?)?;
-    let gate = s.look.is_some_and(|look| look.step_gate) && s.elapsed(rung.settled_at?) >= least;
+    let steps = &s.release.rollout.steps;
+    let next = usize::try_from(rung.index.saturating_add(1)).ok()?;
+    let present = usize::try_from(rung.index).ok().and_then(|i| steps.get(i)).or(steps.first())?;
+    let least = present.min_duration;
+    let next = steps.get(next)?;
+    let gate = s.look.is_some_and(|look| look.step_gate) && !s.blind() && s.dwelt()? >= least;
     let message = format!("{} may have {} %; it grows for it", name(s, Track::Canary), next.percent);
     gate.then(|| step(rung.index.saturating_add(1), rung.weight, next.percent, message))?
 }
@@ -90,7 +116,8 @@ pub(super) fn next_step(s: &Situation) -> Option<Move> {
 pub(super) fn all_traffic(s: &Situation) -> Option<Move> {
     let hash = s.hash(Track::Canary)?;
     let warm = match s.phase() {
-        Phase::Promoting => !s.blind(),
+        // A human's word stands also for what cannot be seen.
+        Phase::Promoting => !s.blind() || s.candidate().by_hand,
         Phase::Replacing => s.warm(),
         _ => return None,
     };
@@ -130,7 +157,7 @@ pub(super) fn baked(s: &Situation) -> Option<Move> {
     let stable = s.hash(Track::Stable).filter(|_| s.phase() == Phase::Baking)?;
     let bake = s.release.rollout.bake;
     let clean = s.baked() >= bake;
-    if !clean && s.phase_age() < bake.saturating_mul(2) {
+    if s.paused() || !clean && s.bake_age() < bake.saturating_mul(2) {
         return None;
     }
     let (reason, message) = if clean {

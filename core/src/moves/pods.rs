@@ -1,4 +1,4 @@
-//! Rows 18 to 23: what happens to pods.
+//! Rows 18 to 24: what happens to pods.
 
 use jiff::SignedDuration;
 
@@ -17,15 +17,12 @@ const RETURNS: i32 = 5;
 /// Whether rows 19 to 22 apply: a candidate is under way, and stable is not down. If both suffer it is not the
 /// candidate's fault (row 25), and its clocks stand still.
 fn candidate_alone_suffers(s: &Situation) -> bool {
-    (s.on_trial() || s.phase() == Phase::Replacing) && !s.stable_down()
+    s.on_the_way() && !s.stable_down()
 }
 
 /// Row 18: nothing that waiting could mend.
 pub(super) fn fatal(s: &Situation) -> Option<Move> {
-    if !s.on_trial() && s.phase() != Phase::Replacing {
-        return None;
-    }
-    let candidate = s.role(Track::Canary)?;
+    let candidate = s.role(Track::Canary).filter(|_| s.on_the_way())?;
     let failure = s.pod_failure(&s.hash(Track::Canary)?).filter(is_fatal)?;
     Move::rolls_back(
         s,
@@ -92,7 +89,7 @@ pub(super) fn unstable(s: &Situation) -> Option<Move> {
 /// Row 22: no ready endpoint is left: back to weight 0, to be made ready again. Rung and evidence are kept.
 pub(super) fn candidate_lost(s: &Situation) -> Option<Move> {
     let candidate = s.role(Track::Canary)?;
-    let fits = matches!(s.phase(), Phase::Warming | Phase::Analyzing | Phase::Promoting)
+    let fits = matches!(s.phase(), Phase::Warming | Phase::Shadowing | Phase::Analyzing | Phase::Promoting)
         && s.committed_percent() < 100
         && s.candidate_down()
         && !s.stable_down()
@@ -123,4 +120,23 @@ pub(super) fn new_version_lost(s: &Situation) -> Option<Move> {
         message(&stable.version),
         effect,
     ))
+}
+
+/// Row 24: its warm-up was not answered well in time.
+pub(super) fn warmup_failed(s: &Situation) -> Option<Move> {
+    let waits = s.phase() == Phase::Warming || s.phase() == Phase::Replacing && s.committed_percent() < 100;
+    let candidate = s.role(Track::Canary).filter(|_| waits)?;
+    let (memory, warmup) = (s.candidate(), s.warmup()?);
+    let over = !s.warmed_up() && s.elapsed(memory.ready_at?) >= warmup.timeout;
+    let message = || {
+        let (name, good, all) = (&candidate.version, memory.warmed, warmup.requests);
+        let seconds = warmup.timeout.as_secs();
+        let last = s.observed.warmup.as_ref().and_then(|answer| answer.last_status);
+        let last = last.map_or_else(String::new, |status| format!("; the last answer was {status}"));
+        format!("{name} answered {good} of {all} warm-up requests well in {seconds} s{last}")
+    };
+    if !over {
+        return None;
+    }
+    Move::rolls_back(s, Reason::WarmupFailed, message())
 }

@@ -1,4 +1,4 @@
-//! Rows 9 to 16: what the spec asks for.
+//! Rows 6 to 16: what the spec asks for.
 
 use super::{Effect, Move};
 use crate::api::reasons::Reason;
@@ -9,6 +9,32 @@ use crate::version::Hash;
 fn name_of(s: &Situation, hash: &Hash) -> String {
     let in_status = s.status.versions.iter().find(|v| v.hash == hash.as_str()).map(|v| v.version.clone());
     in_status.or_else(|| s.release.version(hash).map(|v| v.name.clone())).unwrap_or_else(|| hash.to_string())
+}
+
+/// Row 6: the spec is refused: nothing new, until it is mended.
+pub(super) fn refused(s: &Situation) -> bool {
+    s.release.refused.is_some() && s.phase() != Phase::RollingBack
+}
+
+/// Row 7: the release's time is over: everything is taken down, and the object stays.
+pub(super) fn expired(s: &Situation) -> Option<Move> {
+    if s.status.state.expired_at.is_some() {
+        return None;
+    }
+    let hash = s.hash(Track::Stable).unwrap_or_else(|| s.release.stable.hash.clone());
+    let message = "the time of ttl is over: everything is taken down; a longer ttl starts it anew".to_owned();
+    Some(Move::new(Act::Retire, hash, Phase::Pending, Reason::Expired, message, Effect::Expire))
+}
+
+/// Row 8: nothing serves yet, and the spec names another first version.
+pub(super) fn first_changed(s: &Situation) -> Option<Move> {
+    let awaited = &s.status.state.awaited;
+    let hash = &s.release.stable.hash;
+    let fits = s.phase() == Phase::Pending && !awaited.is_empty() && awaited != hash.as_str();
+    let message = || format!("spec.stable names {}: it is made ready instead", s.release.stable.name);
+    fits.then(|| {
+        Move::new(Act::Start, hash.clone(), Phase::Pending, Reason::StableChanged, message(), Effect::Await)
+    })
 }
 
 /// Row 9: the spec now names the candidate as stable. It goes on, no longer judged; weights stay.
@@ -42,6 +68,36 @@ pub(super) fn candidate_not_wanted(s: &Situation) -> Option<Move> {
     };
     let message = format!("{} is cancelled: {why}", candidate.version);
     Some(cancelled(hash, candidate.exposed, reason, message))
+}
+
+/// Row 10b: the steps were edited. The present weight becomes the largest step that is not above it: a lowered weight
+/// falls at once. If every step is above it, it stays, and the first one has to be earned.
+pub(super) fn steps_changed(s: &Situation) -> Option<Move> {
+    let hash = s.hash(Track::Canary)?;
+    let rung = s.status.step.as_ref()?;
+    let judged = matches!(s.phase(), Phase::Starting | Phase::Warming | Phase::Shadowing | Phase::Analyzing);
+    let steps = &s.release.rollout.steps;
+    let at = |index: i32| usize::try_from(index).ok().and_then(|i| steps.get(i)).map(|step| step.percent);
+    let earns_the_first = rung.index < 0 && steps.first().is_some_and(|first| first.percent > rung.weight);
+    if !judged || at(rung.index) == Some(rung.target) || earns_the_first {
+        return None;
+    }
+    // At weight 0 the target is what it had before it lost its endpoints, or the first step.
+    let present = if rung.weight > 0 { rung.weight } else { rung.target };
+    let below = steps.iter().rposition(|step| step.percent <= present);
+    let index = below.and_then(|i| i32::try_from(i).ok());
+    let first = steps.first()?.percent;
+    let effect = match (index, index.and_then(at)) {
+        (Some(index), Some(percent)) if rung.weight > 0 => {
+            Effect::Step { index, weight: percent, target: percent }
+        }
+        (Some(index), Some(percent)) => Effect::Step { index, weight: 0, target: percent },
+        _ if rung.weight > 0 => Effect::Step { index: -1, weight: rung.weight, target: rung.weight },
+        // Without weight the first step is what any candidate begins with.
+        _ => Effect::Step { index: 0, weight: 0, target: first },
+    };
+    let message = format!("the steps of spec.rollout were changed while {} was at {present} %", name_of(s, &hash));
+    Some(Move::new(Act::Step, hash, s.phase(), Reason::StepsChanged, message, effect))
 }
 
 /// Row 11: a replacement that the spec no longer asks for. One that has all traffic is finished first.
@@ -121,7 +177,7 @@ pub(super) fn replace(s: &Situation) -> Option<Move> {
     let fits = matches!(s.phase(), Phase::Stable | Phase::RolledBack)
         && wanted != stable
         && !s.quarantined(&wanted)
-        && !s.held(&wanted);
+        && s.free(&wanted);
     let message = || format!("spec.stable names {}: it is made ready, then takes over", name_of(s, &wanted));
     fits.then(|| {
         Move::new(
@@ -142,7 +198,7 @@ pub(super) fn canary_started(s: &Situation) -> Option<Move> {
     let fits = matches!(s.phase(), Phase::Stable | Phase::RolledBack)
         && s.stable_wanted() == stable
         && !s.quarantined(canary)
-        && !s.held(canary);
+        && s.free(canary);
     let message = || format!("{} is made ready at weight 0", name_of(s, canary));
     fits.then(|| {
         Move::new(

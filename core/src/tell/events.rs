@@ -1,43 +1,37 @@
 //! Events: one per decision, and one for whatever begins.
 
+use crate::api::annotations::Retry;
 use crate::api::conditions::Type;
 use crate::api::reasons::Reason;
 use crate::api::status::{Act, HistoryEntry, ModelReleaseStatus, Phase};
+use crate::moves::Move;
+use crate::moves::human::promote_in_vain;
 use crate::plan::{Event, Key};
+use crate::situation::Situation;
 
 /// The events of a look: its decision, and what has begun.
 pub fn events(
+    s: &Situation,
     old: &ModelReleaseStatus,
-    new: &ModelReleaseStatus,
+    found: Option<&Move>,
     decided: Option<&HistoryEntry>,
     drifted: &[Key],
 ) -> Vec<Event> {
+    let new = s.status;
     let mut all = Vec::new();
-    let noted = new.decision.as_ref().filter(|d| decided.is_none() && old.decision.as_ref() != Some(d));
     if let Some(entry) = decided {
-        let warning = (entry.verdict == Act::Rollback
-            && entry.to == Phase::RollingBack
-            && entry.from != entry.to)
-            || matches!(
-                entry.reason,
-                Reason::CanaryNotReady | Reason::Quarantined | Reason::BakeUnverified | Reason::RolledBack
-            );
         all.push(Event {
-            warning,
+            warning: is_warning(entry),
             reason: entry.reason,
             action: entry.verdict.as_str(),
             message: entry.message.clone(),
         });
-    } else if let Some(decision) = noted {
-        let malformed = decision.reason == Reason::MalformedAnnotation;
+    } else if let Some(noted) = found {
+        let malformed = noted.reason == Reason::MalformedAnnotation;
         let reason = if malformed { Reason::AnnotationMalformed } else { Reason::AnnotationIgnored };
-        all.push(Event {
-            warning: true,
-            reason,
-            action: decision.verdict.as_str(),
-            message: new.message.clone(),
-        });
+        all.push(warn(reason, noted.act, noted.message.clone()));
     }
+    all.extend(asked_in_vain(s, old));
     for (kind, reason) in
         [(Type::Accepted, Reason::NotAccepted), (Type::AnalysisAvailable, Reason::AnalysisUnavailable)]
     {
@@ -47,13 +41,54 @@ pub fn events(
         if let Some(condition) = state(new)
             && state(old).is_none_or(|before| before.reason != condition.reason)
         {
-            let message = format!("{}: {}", condition.reason, condition.message);
-            all.push(Event { warning: true, reason, action: "Hold", message });
+            all.push(warn(reason, Act::Hold, format!("{}: {}", condition.reason, condition.message)));
         }
     }
     for key in drifted {
         let message = format!("{key} was changed by somebody else and is put right");
-        all.push(Event { warning: true, reason: Reason::DriftCorrected, action: "Hold", message });
+        all.push(warn(Reason::DriftCorrected, Act::Hold, message));
+    }
+    all
+}
+
+fn warn(reason: Reason, act: Act, message: String) -> Event {
+    Event { warning: true, reason, action: act.as_str(), message }
+}
+
+/// Whether a decision is bad news: a version begins to leave, has left, or could not be judged.
+fn is_warning(entry: &HistoryEntry) -> bool {
+    let leaves =
+        entry.verdict == Act::Rollback && entry.to == Phase::RollingBack && entry.from != entry.to;
+    leaves
+        || matches!(
+            entry.reason,
+            Reason::CanaryNotReady
+                | Reason::Quarantined
+                | Reason::Inconclusive
+                | Reason::BakeUnverified
+                | Reason::RolledBack
+        )
+}
+
+/// Annotations that are new and come to nothing, each told once a value.
+fn asked_in_vain(s: &Situation, old: &ModelReleaseStatus) -> Vec<Event> {
+    let (before, now) = (&old.state.handled, &s.status.state.handled);
+    let annotations = &s.release.annotations;
+    let mut all = Vec::new();
+    let unbound = now.promote.as_ref().is_some_and(|bound| bound.hash.is_empty());
+    if before.promote != now.promote && unbound {
+        all.extend(promote_in_vain(s).map(|(reason, message)| warn(reason, Act::Hold, message)));
+    }
+    if before.retry != now.retry && annotations.retry == Retry::Malformed {
+        let message = "retry is no token of at most 64 printable characters; it is ignored".to_owned();
+        all.push(warn(Reason::AnnotationMalformed, Act::Hold, message));
+    }
+    if before.unknown != now.unknown && now.unknown.is_some() {
+        let message = format!(
+            "{} means nothing (known are rollback, pause, promote and retry); it is ignored",
+            annotations.unknown.join(", ")
+        );
+        all.push(warn(Reason::AnnotationUnknown, Act::Hold, message));
     }
     all
 }

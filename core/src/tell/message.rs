@@ -2,7 +2,6 @@
 
 use super::name;
 use crate::analysis::Outcome;
-use crate::api::annotations::Rollback;
 use crate::api::reasons::Reason;
 use crate::api::status::{Phase, Track};
 use crate::situation::Situation;
@@ -10,21 +9,47 @@ use crate::situation::Situation;
 /// Time after which weights that are not in force everywhere are said to be stuck, in seconds.
 const SETTLING: i64 = 30;
 
-/// Whether a human's word keeps something from starting that the spec asks for.
+/// Whether a human's word keeps something from happening that would happen without it.
 pub(super) fn holding(s: &Situation) -> bool {
-    match s.release.rollback {
-        Rollback::Absent => false,
-        Rollback::Malformed => true,
-        Rollback::True | Rollback::Version(_) => {
-            s.canary_wanted().is_some_and(|hash| s.held(hash) && !s.quarantined(hash))
-        }
-    }
+    let paused = s.paused() && (s.on_the_way() || s.phase() == Phase::Baking || wants_something(s));
+    s.suspended() || s.malformed().is_some() || paused || holding_back(s)
+}
+
+/// Whether the rollback annotation keeps the canary of the spec from starting.
+pub(super) fn holding_back(s: &Situation) -> bool {
+    s.canary_wanted().is_some_and(|hash| s.held(hash) && !s.quarantined(hash))
+}
+
+/// Whether the spec asks for a version that is not there yet.
+fn wants_something(s: &Situation) -> bool {
+    let canary = s.canary_wanted().is_some_and(|hash| !s.quarantined(hash));
+    canary || s.hash(Track::Stable).is_some_and(|stable| stable != s.stable_wanted())
+}
+
+/// Whether only a human's word is missing.
+pub(super) fn awaits_promotion(s: &Situation) -> bool {
+    let dark = s.release.rollout.dark() && s.phase() == Phase::Analyzing;
+    dark || s.phase() == Phase::Analyzing && s.candidate().passed_at.is_some()
+}
+
+/// Whether the candidate is undecided for too long, and is kept all the same.
+pub(super) fn overdue(s: &Situation) -> bool {
+    let judged = matches!(s.phase(), Phase::Shadowing | Phase::Analyzing);
+    let undecided = s.look.is_some_and(|look| matches!(look.outcome, Outcome::Undecided { .. }));
+    judged && undecided && s.candidate().overdue_at.is_some() && !awaits_promotion(s)
 }
 
 /// Why the release cannot go on alone, if it cannot.
 pub(super) fn stalled(s: &Situation) -> Option<(Reason, String)> {
+    if s.suspended() {
+        return None;
+    }
     if let Some((_, message)) = &s.release.refused {
         return Some((Reason::NotAccepted, message.clone()));
+    }
+    if s.status.state.expired_at.is_some() {
+        let message = "the time of ttl is over and everything is taken down; a longer ttl starts it anew";
+        return Some((Reason::Expired, message.to_owned()));
     }
     if let Some(key) = s.foreign() {
         let message = format!("{key} exists and is not ours; rename it or the release");
@@ -63,13 +88,9 @@ fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
                 _ => None,
             }
         }
-        Phase::Analyzing => {
-            let since = s.candidate().exposed_at?;
-            let undecided = matches!(s.look?.outcome, Outcome::Undecided { .. });
-            let message =
-                || format!("{} is undecided after maxDuration; it keeps its weight", name(s, Track::Canary));
-            (undecided && s.elapsed(since) >= s.release.rollout.max_duration)
-                .then(|| (Reason::Inconclusive, message()))
+        Phase::Shadowing | Phase::Analyzing if overdue(s) => {
+            let message = format!("{} is undecided after maxDuration; it keeps its weight", name(s, Track::Canary));
+            Some((Reason::Inconclusive, message))
         }
         Phase::Promoting if s.committed_percent() < 100 && s.phase_age() >= deadline => {
             let message =
@@ -118,15 +139,21 @@ pub(super) fn not_applied(s: &Situation) -> Option<(Reason, String)> {
 pub(super) fn doing(s: &Situation) -> String {
     let stable = name(s, Track::Stable);
     let canary = name(s, Track::Canary);
-    if holding(s) {
-        return match s.release.rollback {
-            Rollback::Malformed => {
-                "rollback is neither true nor a version name; nothing moves forward until it is corrected or removed"
-                    .to_owned()
-            }
-            _ => format!("{stable} has all traffic; the rollback annotation holds the canary back"),
-        };
+    if s.suspended() {
+        return "spec.suspend is set: nothing is touched, and nothing is decided".to_owned();
     }
+    if let Some((_, message)) = s.malformed() {
+        return message;
+    }
+    if holding_back(s) {
+        return format!("{stable} has all traffic; the rollback annotation holds the canary back");
+    }
+    let what = in_phase(s, &stable, &canary);
+    if holding(s) { format!("paused by annotation: {what}") } else { what }
+}
+
+/// What happens in this phase, or is awaited there.
+fn in_phase(s: &Situation, stable: &str, canary: &str) -> String {
     match s.phase() {
         Phase::Pending => format!("{} is being made ready", s.release.stable.name),
         Phase::Stable if s.spec_lags() => format!(
@@ -140,9 +167,19 @@ pub(super) fn doing(s: &Situation) -> String {
             let why = failure.map_or_else(String::new, |f| format!("; pod {}: {}", f.pod, f.message));
             format!("{canary} is being made ready at weight 0{why}")
         }
+        Phase::Warming if !s.warmed_up() => format!("{canary} is ready and is warmed up at weight 0"),
         Phase::Warming => format!("{canary} is ready; its route is being proven at weight 0"),
-        Phase::Analyzing => {
-            let percent = s.committed_percent();
+        Phase::Analyzing if s.release.rollout.dark() => {
+            format!("{canary} gets no traffic of the split; it waits for the annotation promote={canary}")
+        }
+        Phase::Analyzing if awaits_promotion(s) => {
+            format!("{canary} passed with {} %; it waits for the annotation promote={canary}", s.committed_percent())
+        }
+        Phase::Shadowing | Phase::Analyzing => {
+            let share = match s.release.rollout.shadow.as_ref().filter(|_| s.phase() == Phase::Shadowing) {
+                Some(shadow) => format!("gets copies of {} % of the requests", shadow.mirror_percent),
+                None => format!("has {} %", s.committed_percent()),
+            };
             let evidence = match s.look.map(|look| &look.outcome) {
                 Some(
                     Outcome::Undecided { message }
@@ -151,7 +188,7 @@ pub(super) fn doing(s: &Situation) -> String {
                 ) => message.clone(),
                 None => "evidence has not begun".to_owned(),
             };
-            format!("{canary} has {percent} %; {evidence}")
+            format!("{canary} {share}; {evidence}")
         }
         Phase::Promoting if s.committed_percent() == 100 => format!("{canary} gets all traffic"),
         Phase::Promoting => format!("{canary} grows to the size that all traffic needs"),

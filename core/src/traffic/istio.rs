@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::{Entry, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER};
+use super::{Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER};
 use crate::meta::{self, put};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
@@ -34,7 +34,7 @@ pub fn traffic_object(release: &Release, settings: &Settings, split: &Split, seq
     let prefix = route_prefix(&release.namespace, &release.name);
     let mut http = vec![probe(release, &prefix, seq)];
     http.extend(split.routes.iter().map(|route| direct(release, settings, &prefix, route)));
-    http.push(shared(release, settings, &prefix, &split.entries));
+    http.push(shared(release, settings, &prefix, split));
     virtual_service(release, &release.name, &json!({"exportTo": ["."], "http": http}), seq)
 }
 
@@ -71,14 +71,23 @@ fn direct(release: &Release, settings: &Settings, prefix: &str, route: &Route) -
 ///
 /// Always two entries, 0 written out: of a single one istiod makes a plain route, and what is patched into weighted
 /// routes (stickiness) would then make Envoy refuse the whole table of that port.
-fn shared(release: &Release, settings: &Settings, prefix: &str, entries: &[Entry; 2]) -> Value {
-    let weighted = entries.iter().map(|entry| {
+fn shared(release: &Release, settings: &Settings, prefix: &str, split: &Split) -> Value {
+    let weighted = split.entries.iter().map(|entry| {
         let mut to = destination(release, settings, &entry.hash, &entry.name);
         put(&mut to, "weight", Some(entry.weight));
         to
     });
     let weighted: Vec<_> = weighted.collect();
-    policed(release, json!({"name": format!("{prefix}split"), "route": weighted}))
+    let mut route = json!({"name": format!("{prefix}split"), "route": weighted});
+    if let Some(Mirror { hash, percent }) = &split.mirror {
+        let host = service_host(release, settings, &release.object_name(hash));
+        let copies = json!([{
+            "destination": {"host": host, "port": {"number": 80}},
+            "percentage": {"value": percent},
+        }]);
+        meta::set(&mut route, &["mirrors"], copies);
+    }
+    policed(release, route)
 }
 
 /// A version as destination; its answers name it, if they are to.
