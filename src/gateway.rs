@@ -21,7 +21,9 @@ use crate::watch::Caches;
 /// Limit of a question.
 const LIMIT: Duration = Duration::from_secs(1);
 /// Header by which a gateway knows that it is asked.
-const HEADER_PROBE: &str = "x-modelrelease-probe";
+pub(crate) const HEADER_PROBE: &str = "x-modelrelease-probe";
+/// Header that names the version which is to answer; without it the gateway does.
+pub(crate) const HEADER_VERSION: &str = "x-modelrelease-version";
 /// Header of its answer: the number of the decision.
 const HEADER_SEQ: &str = "x-modelrelease-seq";
 

@@ -20,6 +20,7 @@ pub mod reconcile;
 pub mod run;
 pub mod settings;
 pub mod telemetry;
+pub mod warmup;
 pub mod watch;
 
 #[cfg(test)]

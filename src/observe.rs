@@ -264,8 +264,17 @@ pub struct Target {
 
 /// The ready pods behind a named port of a gateway's Service.
 pub fn gateway_pods(caches: &Caches, namespace: &str, service: &str, port: &str) -> Vec<Target> {
+    pods_of(caches, Watched::GatewaySlice, namespace, service, port)
+}
+
+/// Ready pods of a version's own Service, and where each answers.
+pub fn version_pods(caches: &Caches, namespace: &str, service: &str, port: &str) -> Vec<Target> {
+    pods_of(caches, Watched::EndpointSlice, namespace, service, port)
+}
+
+fn pods_of(caches: &Caches, watched: Watched, namespace: &str, service: &str, port: &str) -> Vec<Target> {
     let mut targets: BTreeMap<String, SocketAddr> = BTreeMap::new();
-    for slice in caches.all(Watched::GatewaySlice) {
+    for slice in caches.all(watched) {
         if slice.namespace != namespace || slice.label(LABEL_SERVICE) != Some(service) {
             continue;
         }

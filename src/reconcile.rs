@@ -24,6 +24,7 @@ use crate::memory::{Memory, at_least};
 use crate::metrics::Metrics;
 use crate::observe::observe;
 use crate::prometheus::Prometheus;
+use crate::warmup::Warmups;
 use crate::watch::{Caches, ReleaseKey};
 
 /// How long the cache may take to show our own last write of the release.
@@ -44,6 +45,8 @@ pub struct Ports {
     pub prometheus: Prometheus,
     /// Gateways.
     pub gateways: Gateways,
+    /// Running warm-ups.
+    pub warmups: Warmups,
     /// The time.
     pub clock: Clock,
     /// Counters.
@@ -91,6 +94,7 @@ impl Failure {
 pub async fn reconcile(key: &ReleaseKey, ports: &Ports) -> Result<Looked, Failure> {
     let Some((read, observed)) = world(key, ports).await? else {
         ports.memory.forget(key);
+        ports.warmups.follow(key, &ports.caches, None);
         return Ok(Looked::Gone);
     };
     let release: ModelRelease = match serde_json::from_value(read.value()) {
@@ -124,6 +128,7 @@ async fn world(key: &ReleaseKey, ports: &Ports) -> Result<Option<(Read, Observed
     if let Some(cached) = &cached {
         let now = ports.clock.now();
         let asks = guarded(|| queries(cached, &observed, &ports.settings, now)).unwrap_or_default();
+        observed.warmup = ports.warmups.follow(key, &ports.caches, asks.warmup.as_ref());
         if !asks.queries.is_empty() || !asks.probes.is_empty() {
             tokio::select! {
                 () = ask(asks, ports, &mut observed) => {}
@@ -159,7 +164,7 @@ async fn up_to_date(key: &ReleaseKey, ports: &Ports) -> Option<ModelRelease> {
 }
 
 async fn ask(asks: Asks, ports: &Ports, observed: &mut Observed) {
-    let Asks { queries, probes } = asks;
+    let Asks { queries, probes, .. } = asks;
     let (answers, gateways) =
         tokio::join!(ports.prometheus.ask(queries), ports.gateways.ask(&ports.caches, probes));
     observed.answers = answers;

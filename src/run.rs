@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Events, Leases};
 use crate::controller::Controller;
 use crate::gateway::Gateways;
+use crate::warmup::Warmups;
 use crate::lease::{Election, Lead};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -132,6 +133,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         cluster,
         prometheus,
         gateways: Gateways::default(),
+        warmups: Warmups::default(),
         clock,
         metrics,
     };

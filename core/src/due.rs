@@ -82,6 +82,8 @@ fn phase(s: &Situation, due: &mut Due) {
             due.reached(rollout.progress_deadline, candidate.unready_since.map(|_| s.unready()));
             if let Some(warmup) = s.warmup().filter(|_| !s.warmed_up()) {
                 due.after(candidate.ready_at, warmup.timeout);
+                // How far it has come is told when it is asked for.
+                due.after(Some(s.now).filter(|_| s.settled()), SignedDuration::from_secs(1));
             }
         }
         Phase::Shadowing | Phase::Analyzing | Phase::Promoting => {

@@ -224,7 +224,7 @@ fn life(part: &mut Part, key: &ReleaseKey, status: &ModelReleaseStatus) {
         part.add(("last_decision_info", "The last decision"), &labels, 1.0);
     }
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-    let drift = status.state.drift.max(0) as f64;
+    let drift = status.state.drift.total.max(0) as f64;
     part.put(
         "drift_corrections",
         "Objects put right after others changed them",

@@ -11,6 +11,7 @@ use model_release_operator::clock::Clock;
 use model_release_operator::cluster::{Cluster, Events, Leases};
 use model_release_operator::controller::Controller;
 use model_release_operator::gateway::Gateways;
+use model_release_operator::warmup::Warmups;
 use model_release_operator::lease::{Election, Lead};
 use model_release_operator::memory::Memory;
 use model_release_operator::metrics::Metrics;
@@ -77,6 +78,7 @@ impl Operator {
             cluster,
             prometheus,
             gateways,
+            warmups: Warmups::default(),
             clock,
             metrics: metrics.clone(),
         };
