@@ -393,7 +393,7 @@ impl Situation<'_> {
     }
 
     /// The warm-up of the version on the way, if it has one.
-    pub fn warmup(&self) -> Option<Warmup> {
+    pub fn warmup(&self) -> Option<Warmup<'_>> {
         self.release.version(&self.hash(Track::Canary)?)?.warmup()
     }
 

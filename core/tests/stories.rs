@@ -238,7 +238,7 @@ fn a_hand_edit_of_any_child_is_put_right_at_the_next_look() {
     let plan = world.look();
     assert!(plan.events.iter().any(|e| e.reason == Reason::DriftCorrected), "{plan:?}");
     assert_eq!(world.writes.last().map(String::as_str), Some("apply VirtualService ml/fraud"));
-    assert_eq!(world.status().state.drift, 1);
+    assert_eq!(world.status().state.drift.total, 1);
 }
 
 #[test]

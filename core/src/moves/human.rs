@@ -109,6 +109,11 @@ pub(super) fn malformed(s: &Situation) -> Option<Move> {
     Some(Move::new(Act::Hold, live(s), s.phase(), Reason::MalformedAnnotation, message, Effect::Note))
 }
 
+/// Row 5: hands off.
+pub(super) fn suspended(s: &Situation) -> bool {
+    s.suspended()
+}
+
 /// Row 6b: the user asks for another try of what was rolled back.
 pub(super) fn retried(s: &Situation) -> Option<Move> {
     let barred = s.retry_lifts();

@@ -16,7 +16,12 @@ pub(super) fn refused(s: &Situation) -> bool {
     s.release.refused.is_some() && s.phase() != Phase::RollingBack
 }
 
-/// Row 7: the release's time is over: everything is taken down, and the object stays.
+/// Row 7: the release's time is over.
+pub(super) fn over(s: &Situation) -> bool {
+    s.expired()
+}
+
+/// Row 7: everything is taken down; the object stays.
 pub(super) fn expired(s: &Situation) -> Option<Move> {
     if s.status.state.expired_at.is_some() {
         return None;

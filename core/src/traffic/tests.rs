@@ -30,6 +30,7 @@ fn ninety_ten() -> Split {
             route("9ab1c2d3e4", &["2026.08", "canary"]),
             route("0000000001", &["2026.06"]),
         ],
+        mirror: None,
     }
 }
 
@@ -103,10 +104,24 @@ fn without_a_version_header_only_the_operator_reaches_a_version_directly() {
 }
 
 #[test]
+fn copies_go_to_the_version_that_is_to_get_them_and_weights_stay() {
+    let hash = Hash::known("9ab1c2d3e4");
+    let split = Split { mirror: Some(Mirror { hash, percent: 30 }), ..ninety_ten() };
+    let body = object(&sample::minimal(), &split);
+    let shared = body.pointer("/spec/http/4").unwrap();
+    let copies = shared["mirrors"].as_array().unwrap();
+    assert_eq!(copies.len(), 1);
+    assert_eq!(copies[0]["percentage"]["value"], 30);
+    assert!(copies[0]["destination"]["host"].as_str().unwrap().contains("-9ab1c2d3e4."));
+    assert_eq!(read_back(&body), read_back(&object(&sample::minimal(), &ninety_ten())));
+}
+
+#[test]
 fn the_placeholder_is_a_second_entry_with_its_weight_written_out() {
     let alone = Split {
         entries: [entry("5f3c0a9b11", "v1", 100), entry("5f3c0a9b11", "v1", 0)],
         routes: vec![route("5f3c0a9b11", &["v1"])],
+        mirror: None,
     };
     let body = object(&sample::minimal(), &alone);
     let entries = body.pointer("/spec/http/2/route").unwrap().as_array().unwrap();
@@ -160,6 +175,7 @@ fn each_set_that_can_be_asked_is_asked() {
             host: "fraud.example.com".into(),
             path: "/".into(),
             token: TOKEN.into(),
+            version: None,
         }]
     );
     let mut silent = sample::full();
@@ -243,7 +259,7 @@ prop_compose! {
         let second = if placeholder { entry(&a, "a", 0) } else { entry(&b, "b", 100 - weight) };
         let first = if placeholder { 100 } else { weight };
         let routes = routes.iter().map(|hash| route(hash, &["v"])).collect();
-        Split { entries: [entry(&a, "a", first), second], routes }
+        Split { entries: [entry(&a, "a", first), second], routes, mirror: None }
     }
 }
 
