@@ -1,10 +1,11 @@
 //! What a move does to the status. Every change of role, weight, phase and quarantine is here and nowhere else.
 
-use crate::api::status::{
-    Candidate, Clocks, Decision, HistoryEntry, ModelReleaseStatus, Quarantined, StepStatus, Track, VersionStatus,
-};
 use crate::api::annotations::Pause;
 use crate::api::status::Phase;
+use crate::api::status::{
+    Candidate, Clocks, Decision, HistoryEntry, ModelReleaseStatus, Quarantined, StepStatus, Track,
+    VersionStatus,
+};
 use crate::moves::{Effect, Move};
 use crate::situation::{Fallback, Situation, later, role, role_mut};
 use crate::version::Hash;
@@ -75,15 +76,7 @@ fn name(s: &Situation, hash: &Hash) -> String {
 
 fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
     match &m.effect {
-        Effect::Note => {
-            let annotations = &s.release.annotations;
-            if !annotations.rollback_digest.is_empty() {
-                status.state.handled.rollback = Some(annotations.rollback_digest.clone());
-            }
-            if annotations.pause == Pause::Malformed {
-                status.state.handled.pause = Some(annotations.pause_digest.clone());
-            }
-        }
+        Effect::Note => noted(status, s),
         Effect::Phase => {}
         Effect::Delete => {
             status.step = None;
@@ -105,22 +98,7 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
         }
         Effect::Choose => choose(status, s, &m.hash),
         Effect::Warm => candidate(status).ready_at = Some(s.now),
-        Effect::Step { index, weight, target } => {
-            let moved = status.step.as_ref().is_none_or(|rung| rung.weight != *weight);
-            let settled_at = status.step.as_ref().and_then(|rung| rung.settled_at).filter(|_| !moved);
-            status.step = Some(StepStatus { index: *index, weight: *weight, target: *target, settled_at });
-            if moved {
-                status.state.clocks.paused_step_milliseconds = 0;
-            }
-            if s.phase() == Phase::Shadowing {
-                // What copies have shown can fail a canary; it never promotes one.
-                status.state.checks.clear();
-                candidate(status).shadow_passed = true;
-            }
-            if *weight > 0 {
-                exposed(status, s);
-            }
-        }
+        Effect::Step { index, weight, target } => rung(status, s, *index, *weight, *target),
         Effect::Shadow => {
             if let Some(rung) = &mut status.step {
                 rung.settled_at = None;
@@ -130,25 +108,7 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
         }
         Effect::Passed => candidate(status).passed_at = Some(s.now),
         Effect::Overdue => candidate(status).overdue_at = Some(s.now),
-        Effect::Lose => {
-            let steps = &s.release.rollout.steps;
-            if let Some(rung) = &mut status.step {
-                rung.weight = 0;
-                rung.settled_at = None;
-                rung.index = rung.index.max(0);
-                let kept = usize::try_from(rung.index).ok().and_then(|i| steps.get(i)).or(steps.last());
-                rung.target = kept.map_or(rung.target, |step| step.percent);
-            }
-            status.state.clocks.paused_step_milliseconds = 0;
-            let memory = candidate(status);
-            memory.returns = memory.returns.saturating_add(1);
-            memory.ready_at = None;
-            memory.warmed = 0;
-            memory.warmed_at = None;
-            memory.warmup_unreachable = false;
-            memory.by_hand = false;
-            memory.unready_since = Some(s.now);
-        }
+        Effect::Lose => lose(status, s),
         Effect::Drop => {
             status.versions.retain(|v| v.track != Track::Canary);
             status.step = None;
@@ -190,6 +150,56 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
         }
         Effect::Retire(track) => status.versions.retain(|v| v.track != *track),
     }
+}
+
+/// An annotation that comes to nothing was read.
+fn noted(status: &mut ModelReleaseStatus, s: &Situation) {
+    let annotations = &s.release.annotations;
+    if !annotations.rollback_digest.is_empty() {
+        status.state.handled.rollback = Some(annotations.rollback_digest.clone());
+    }
+    if annotations.pause == Pause::Malformed {
+        status.state.handled.pause = Some(annotations.pause_digest.clone());
+    }
+}
+
+/// The candidate's place on the ladder, its percent, and the percent that its size is for.
+fn rung(status: &mut ModelReleaseStatus, s: &Situation, index: i32, weight: i32, target: i32) {
+    let moved = status.step.as_ref().is_none_or(|rung| rung.weight != weight);
+    let settled_at = status.step.as_ref().and_then(|rung| rung.settled_at).filter(|_| !moved);
+    status.step = Some(StepStatus { index, weight, target, settled_at });
+    if moved {
+        status.state.clocks.paused_step_milliseconds = 0;
+    }
+    if s.phase() == Phase::Shadowing && weight > 0 {
+        // What copies have shown can fail a canary; it never promotes one.
+        status.state.checks.clear();
+        candidate(status).shadow_passed = true;
+    }
+    if weight > 0 {
+        exposed(status, s);
+    }
+}
+
+/// The candidate lost its endpoints: weight 0, its place on the ladder kept. Its next pods are new.
+fn lose(status: &mut ModelReleaseStatus, s: &Situation) {
+    let steps = &s.release.rollout.steps;
+    if let Some(rung) = &mut status.step {
+        rung.weight = 0;
+        rung.settled_at = None;
+        rung.index = rung.index.max(0);
+        let kept = usize::try_from(rung.index).ok().and_then(|i| steps.get(i)).or(steps.last());
+        rung.target = kept.map_or(rung.target, |step| step.percent);
+    }
+    status.state.clocks.paused_step_milliseconds = 0;
+    let memory = candidate(status);
+    memory.returns = memory.returns.saturating_add(1);
+    memory.ready_at = None;
+    memory.warmed = 0;
+    memory.warmed_at = None;
+    memory.warmup_unreachable = false;
+    memory.by_hand = false;
+    memory.unready_since = Some(s.now);
 }
 
 fn full_size(status: &mut ModelReleaseStatus) {

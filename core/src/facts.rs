@@ -218,7 +218,8 @@ pub fn bake_clock(status: &mut ModelReleaseStatus, phase: Phase, blind: bool, pa
     }
     if blind || paused {
         if let Some(since) = clocks.bake_counted_at.take() {
-            clocks.baked_milliseconds = clocks.baked_milliseconds.saturating_add(milliseconds(elapsed(now, since)));
+            clocks.baked_milliseconds =
+                clocks.baked_milliseconds.saturating_add(milliseconds(elapsed(now, since)));
         }
     } else {
         clocks.bake_counted_at.get_or_insert(now);

@@ -174,7 +174,8 @@ impl Situation<'_> {
 
     /// Whether the present value of the rollback annotation was acted on.
     pub fn rollback_handled(&self) -> bool {
-        self.status.state.handled.rollback.as_deref() == Some(self.release.annotations.rollback_digest.as_str())
+        self.status.state.handled.rollback.as_deref()
+            == Some(self.release.annotations.rollback_digest.as_str())
     }
 
     /// Whether the promote annotation stands for the missing evidence of a version.
@@ -242,7 +243,8 @@ impl Situation<'_> {
     /// The time under copies that the candidate still has before it, or is in.
     pub fn shadow_due(&self) -> Option<&Shadow> {
         let before = matches!(self.phase(), Phase::Starting | Phase::Warming | Phase::Shadowing);
-        let passed = self.status.state.candidate.as_ref().is_some_and(|c| c.shadow_passed || c.exposed_at.is_some());
+        let passed =
+            self.status.state.candidate.as_ref().is_some_and(|c| c.shadow_passed || c.exposed_at.is_some());
         let due = before && (!passed || self.phase() == Phase::Shadowing);
         self.release.rollout.shadow.as_ref().filter(|_| due)
     }
@@ -340,7 +342,12 @@ impl Situation<'_> {
 
     /// How long nothing was paused since then; the pauses counted so far are `before`.
     fn unpaused(&self, since: Timestamp, before: i64) -> SignedDuration {
-        let now = self.status.state.clocks.paused_since.map_or(SignedDuration::ZERO, |at| self.elapsed(at.max(since)));
+        let now = self
+            .status
+            .state
+            .clocks
+            .paused_since
+            .map_or(SignedDuration::ZERO, |at| self.elapsed(at.max(since)));
         let paused = SignedDuration::from_millis(before).saturating_add(now);
         self.elapsed(since).saturating_sub(paused).max(SignedDuration::ZERO)
     }
@@ -383,7 +390,9 @@ impl Situation<'_> {
     pub fn warm(&self) -> bool {
         let wait = SignedDuration::from_secs(self.settings.propagation_wait_seconds);
         let least = self.release.rollout.warmup.max(wait);
-        self.settled() && self.warmed_up() && self.candidate().ready_at.is_some_and(|at| self.elapsed(at) >= least)
+        self.settled()
+            && self.warmed_up()
+            && self.candidate().ready_at.is_some_and(|at| self.elapsed(at) >= least)
     }
 
     /// Whether every warm-up request was answered well, or none is asked for, or none can be brought to the pods.

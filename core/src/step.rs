@@ -192,7 +192,8 @@ fn too_old(old: &ModelReleaseStatus, now: Timestamp) -> Plan {
          release alone: upgrade it",
         old.state.version
     );
-    let event = Event { warning: true, reason: Reason::OperatorOutdated, action: Act::Hold.as_str(), message };
+    let event =
+        Event { warning: true, reason: Reason::OperatorOutdated, action: Act::Hold.as_str(), message };
     Plan {
         status: None,
         decision: None,

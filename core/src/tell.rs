@@ -4,10 +4,10 @@ mod events;
 mod message;
 
 use crate::api::annotations::Rollback;
-use crate::drift;
 use crate::api::conditions::{self, Is, Type};
 use crate::api::reasons::Reason;
 use crate::api::status::{ModelReleaseStatus, Phase, Track};
+use crate::drift;
 use crate::situation::Situation;
 use crate::traffic;
 use crate::version::Hash;

@@ -242,7 +242,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_pauses() {
-        assert!(read(ROLLBACK, "no!").paused() && read(PAUSE, "perhaps").paused() && read(PAUSE, "true").paused());
+        assert!(
+            read(ROLLBACK, "no!").paused() && read(PAUSE, "perhaps").paused() && read(PAUSE, "true").paused()
+        );
         assert!(!read(ROLLBACK, "true").paused() && !read(PROMOTE, "no!").paused());
     }
 }

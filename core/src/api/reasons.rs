@@ -126,6 +126,7 @@ pub enum Reason {
 
 impl Reason {
     /// The word itself, as it stands on the wire.
+    #[allow(clippy::too_many_lines, reason = "a line a word")]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ManualRollback => "ManualRollback",

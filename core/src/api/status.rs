@@ -9,7 +9,9 @@ pub use super::decision::{Act, Decision, HistoryEntry};
 pub use super::evidence::{AnalysisStatus, CheckStatus, Difference, Grade, Numbers, Share, Verdict};
 use super::reasons::Reason;
 use super::schema;
-pub use super::state::{Bound, Candidate, Checkpoint, Clocks, Drift, Handled, PodCounts, State, TrafficState};
+pub use super::state::{
+    Bound, Candidate, Checkpoint, Clocks, Drift, Handled, PodCounts, State, TrafficState,
+};
 
 /// What is true of the release, what was decided and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -22,7 +22,8 @@ pub(super) fn annotations(status: &mut ModelReleaseStatus, s: &Situation) {
         Promote::Absent => handled.promote = None,
         _ if handled.promote.as_ref().is_some_and(|bound| bound.digest == annotations.promote_digest) => {}
         Promote::Version(name) => {
-            handled.promote = Some(Bound { digest: annotations.promote_digest.clone(), hash: bearer(s, name) });
+            handled.promote =
+                Some(Bound { digest: annotations.promote_digest.clone(), hash: bearer(s, name) });
         }
         Promote::Malformed => {
             handled.promote = Some(Bound { digest: annotations.promote_digest.clone(), hash: String::new() });
@@ -61,9 +62,11 @@ pub(super) fn time(status: &mut ModelReleaseStatus, s: &Situation) {
     } else if let Some(since) = clocks.paused_since.take() {
         let began =
             if s.phase() == Phase::Baking { s.status.phase_started_at } else { s.candidate().exposed_at };
-        clocks.paused_milliseconds = clocks.paused_milliseconds.saturating_add(paused_since(since, now, began));
+        clocks.paused_milliseconds =
+            clocks.paused_milliseconds.saturating_add(paused_since(since, now, began));
         let settled = s.status.step.as_ref().and_then(|rung| rung.settled_at);
-        clocks.paused_step_milliseconds = clocks.paused_step_milliseconds.saturating_add(paused_since(since, now, settled));
+        clocks.paused_step_milliseconds =
+            clocks.paused_step_milliseconds.saturating_add(paused_since(since, now, settled));
     }
     if !s.expired() {
         status.state.expired_at = None;

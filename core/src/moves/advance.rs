@@ -71,7 +71,8 @@ pub(super) fn first_weight(s: &Situation) -> Option<Move> {
         Phase::Warming => s.shadow_due().is_none() && s.warm(),
         Phase::Shadowing => {
             let gate = s.look.is_some_and(|look| look.step_gate) && !s.blind();
-            let least = s.release.rollout.shadow.as_ref().map_or(SignedDuration::ZERO, |shadow| shadow.min_duration);
+            let least =
+                s.release.rollout.shadow.as_ref().map_or(SignedDuration::ZERO, |shadow| shadow.min_duration);
             gate && s.dwelt()? >= least
         }
         _ => return None,
@@ -79,7 +80,8 @@ pub(super) fn first_weight(s: &Situation) -> Option<Move> {
     let index = s.status.step.as_ref().map_or(0, |rung| rung.index).max(0);
     let steps = &s.release.rollout.steps;
     let percent = usize::try_from(index).ok().and_then(|i| steps.get(i)).or(steps.last())?.percent;
-    let fits = borne && s.ready(&hash, s.need(percent)) && s.ready(&s.hash(Track::Stable)?, 1) && s.free(&hash);
+    let fits =
+        borne && s.ready(&hash, s.need(percent)) && s.ready(&s.hash(Track::Stable)?, 1) && s.free(&hash);
     let message = || format!("{} gets {percent} %", name(s, Track::Canary));
     let effect = Effect::Step { index, weight: percent, target: percent };
     fits.then(|| Move::new(Act::Step, hash, Phase::Analyzing, Reason::StepStarted, message(), effect))

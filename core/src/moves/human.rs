@@ -17,7 +17,8 @@ pub(super) fn deleted(s: &Situation) -> Option<Move> {
     if s.status.decision.as_ref().is_some_and(|d| d.verdict == Act::Delete) {
         return None;
     }
-    let hash = s.hash(Track::Canary).or(s.hash(Track::Stable)).unwrap_or_else(|| s.release.stable.hash.clone());
+    let hash =
+        s.hash(Track::Canary).or(s.hash(Track::Stable)).unwrap_or_else(|| s.release.stable.hash.clone());
     let message = match s.role(Track::Stable) {
         Some(stable) => format!("the release is deleted; {} keeps all traffic to the end", stable.version),
         None => "the release is deleted".to_owned(),
@@ -133,7 +134,9 @@ pub(super) fn retried(s: &Situation) -> Option<Move> {
 pub(super) fn promoted(s: &Situation) -> Option<Move> {
     let canary = s.role(Track::Canary)?;
     let hash = s.hash(Track::Canary)?;
-    let fits = matches!(s.phase(), Phase::Shadowing | Phase::Analyzing) && s.promote_bound_to(&hash) && s.free(&hash);
+    let fits = matches!(s.phase(), Phase::Shadowing | Phase::Analyzing)
+        && s.promote_bound_to(&hash)
+        && s.free(&hash);
     let message = || format!("{} is promoted by hand", canary.version);
     let effect = Effect::Promote { by_hand: true };
     fits.then(|| Move::new(Act::Promote, hash, Phase::Promoting, Reason::ManualPromotion, message(), effect))
@@ -161,7 +164,10 @@ pub(crate) fn promote_in_vain(s: &Situation) -> Option<(Reason, String)> {
             let canary = s.role(Track::Canary).map(|v| v.version.clone());
             let name = canary.or_else(|| s.release.canary.as_ref().map(|c| c.name.clone()));
             let name = name.unwrap_or_else(|| "2026.08".to_owned());
-            Some((Reason::AnnotationMalformed, format!("promote must name the version, as in promote={name}")))
+            Some((
+                Reason::AnnotationMalformed,
+                format!("promote must name the version, as in promote={name}"),
+            ))
         }
         Promote::Version(_) => {
             Some((Reason::AnnotationIgnored, unknown_version(s, "promote", "could be promoted")))

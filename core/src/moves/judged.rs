@@ -78,7 +78,8 @@ pub(super) fn passed(s: &Situation) -> Option<Move> {
     let candidate = s.hash(Track::Canary).filter(|_| s.phase() == Phase::Analyzing)?;
     let rung = s.status.step.as_ref()?;
     let steps = &s.release.rollout.steps;
-    let at_the_last = i64::from(rung.index).saturating_add(1) >= i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    let at_the_last =
+        i64::from(rung.index).saturating_add(1) >= i64::try_from(steps.len()).unwrap_or(i64::MAX);
     let least = usize::try_from(rung.index).ok().and_then(|i| steps.get(i)).or(steps.last())?.min_duration;
     let long_enough = rung.weight == rung.target && s.dwelt()? >= least;
     if !at_the_last || !long_enough || s.release.rollout.dark() || s.blind() || !s.free(&candidate) {

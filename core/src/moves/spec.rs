@@ -101,7 +101,8 @@ pub(super) fn steps_changed(s: &Situation) -> Option<Move> {
         // Without weight the first step is what any candidate begins with.
         _ => Effect::Step { index: 0, weight: 0, target: first },
     };
-    let message = format!("the steps of spec.rollout were changed while {} was at {present} %", name_of(s, &hash));
+    let message =
+        format!("the steps of spec.rollout were changed while {} was at {present} %", name_of(s, &hash));
     Some(Move::new(Act::Step, hash, s.phase(), Reason::StepsChanged, message, effect))
 }
 

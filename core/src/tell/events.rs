@@ -57,8 +57,7 @@ fn warn(reason: Reason, act: Act, message: String) -> Event {
 
 /// Whether a decision is bad news: a version begins to leave, has left, or could not be judged.
 fn is_warning(entry: &HistoryEntry) -> bool {
-    let leaves =
-        entry.verdict == Act::Rollback && entry.to == Phase::RollingBack && entry.from != entry.to;
+    let leaves = entry.verdict == Act::Rollback && entry.to == Phase::RollingBack && entry.from != entry.to;
     leaves
         || matches!(
             entry.reason,

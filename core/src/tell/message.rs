@@ -89,7 +89,8 @@ fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
             }
         }
         Phase::Shadowing | Phase::Analyzing if overdue(s) => {
-            let message = format!("{} is undecided after maxDuration; it keeps its weight", name(s, Track::Canary));
+            let message =
+                format!("{} is undecided after maxDuration; it keeps its weight", name(s, Track::Canary));
             Some((Reason::Inconclusive, message))
         }
         Phase::Promoting if s.committed_percent() < 100 && s.phase_age() >= deadline => {
@@ -173,7 +174,10 @@ fn in_phase(s: &Situation, stable: &str, canary: &str) -> String {
             format!("{canary} gets no traffic of the split; it waits for the annotation promote={canary}")
         }
         Phase::Analyzing if awaits_promotion(s) => {
-            format!("{canary} passed with {} %; it waits for the annotation promote={canary}", s.committed_percent())
+            format!(
+                "{canary} passed with {} %; it waits for the annotation promote={canary}",
+                s.committed_percent()
+            )
         }
         Phase::Shadowing | Phase::Analyzing => {
             let share = match s.release.rollout.shadow.as_ref().filter(|_| s.phase() == Phase::Shadowing) {
