@@ -17,13 +17,13 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Events, Leases};
 use crate::controller::Controller;
 use crate::gateway::Gateways;
-use crate::warmup::Warmups;
 use crate::lease::{Election, Lead};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::prometheus::{Prometheus, PrometheusError};
 use crate::reconcile::Ports;
 use crate::settings::{self, SettingsError};
+use crate::warmup::Warmups;
 use crate::watch::{Caches, scopes, start};
 
 /// Why the operator cannot run.

@@ -95,35 +95,35 @@ async fn warm(wanted: Warmup, caches: Caches, progress: Progress) {
     let (wanted, caches, client, progress) = (&wanted, &caches, &client, &progress);
     stream::iter(requests)
         .for_each_concurrent(AT_ONCE, |number| async move {
-            let mut failures = 0;
+            let mut failures = 0_u32;
             for attempt in 0.. {
                 let sent = match target(wanted, caches, number.saturating_add(attempt)) {
                     Some(to) => tokio::time::timeout(LIMIT, send(client, wanted, &to)).await.ok().flatten(),
                     None => None,
                 };
-                let mut told = progress.lock().unwrap_or_else(PoisonError::into_inner);
-                match sent {
-                    Some(status) if (200..300).contains(&status) => {
-                        told.good = told.good.saturating_add(1);
-                        told.unreachable = false;
-                        return;
-                    }
-                    Some(status) => {
-                        told.last_status = Some(status);
-                        told.unreachable = false;
-                        failures = 0;
-                    }
-                    None => {
-                        failures += 1;
-                        told.unreachable |= failures >= FAILURES && told.good == 0 && told.last_status.is_none();
-                    }
+                failures = if sent.is_none() { failures + 1 } else { 0 };
+                if note(progress, sent, failures) {
+                    return;
                 }
-                drop(told);
                 debug!(version = %wanted.hash, sent, "a warm-up request is sent again");
                 tokio::time::sleep(AGAIN).await;
             }
         })
         .await;
+}
+
+/// Notes how a request ended; whether it was answered well.
+fn note(progress: &Progress, sent: Option<u16>, failures: u32) -> bool {
+    let mut told = progress.lock().unwrap_or_else(PoisonError::into_inner);
+    let good = sent.is_some_and(|status| (200..300).contains(&status));
+    match sent {
+        Some(_) if good => told.good = told.good.saturating_add(1),
+        Some(status) => told.last_status = Some(status),
+        None => {}
+    }
+    let answered = told.good > 0 || told.last_status.is_some();
+    told.unreachable = !answered && (told.unreachable || failures >= FAILURES);
+    good
 }
 
 type HttpClient = Client<HttpConnector, Full<Bytes>>;
@@ -154,8 +154,7 @@ fn target<'a>(wanted: &'a Warmup, caches: &Caches, turn: usize) -> Option<To<'a>
 /// Status code of the answer; none if there was no connection, or no answer on it. The body is not read.
 async fn send(client: &HttpClient, wanted: &Warmup, to: &To<'_>) -> Option<u16> {
     let method = if wanted.body.is_some() { Method::POST } else { Method::GET };
-    let mut request =
-        Request::builder().method(method).uri(format!("http://{}{}", to.address, wanted.path));
+    let mut request = Request::builder().method(method).uri(format!("http://{}{}", to.address, wanted.path));
     if let Some(probe) = to.probe {
         request = request.header(HOST, &probe.host).header(HEADER_PROBE, &probe.token);
         if let Some(version) = &probe.version {

@@ -8,7 +8,7 @@ use crate::situation::{Situation, elapsed, later};
 /// Corrections in a minute beyond which it is a fight.
 const FIGHT: i32 = 10;
 /// The time in which they are counted, and without any of which a fight is over.
-const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+pub const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// Time between corrections in a fight.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
 

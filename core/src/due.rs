@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::status::{Phase, Track};
+use crate::drift;
 use crate::situation::{Situation, later};
 use crate::wanted;
 
@@ -25,6 +26,8 @@ pub fn next_look(s: &Situation, moved: bool, put_off: Option<Timestamp>) -> Time
     }
     let mut due = Due { now: s.now, times: put_off.into_iter().chain(s.expires_at()).collect() };
     due.after(s.status.state.expired_at, s.release.rollout.drain);
+    let drift = &s.status.state.drift;
+    due.after(drift.last.filter(|_| drift::fight(drift, s.now)), drift::MINUTE);
     propagation(s, &mut due);
     phase(s, &mut due);
     if s.release.refused.is_some() || !s.observed.refused.is_empty() || s.foreign().is_some() {

@@ -105,15 +105,20 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
     let judged = look.as_ref().filter(|_| status.phase == noted.phase);
     let mut status = tell::tell(&view.of(&status, judged));
 
+    let decided = status.decision.as_ref().map_or(0, |decision| decision.seq);
     let steady = found.is_none()
         && old.observed_generation == release.generation
-        && old.state.traffic.digest == status.state.traffic.digest;
+        && old.state.traffic.digest == status.state.traffic.digest
+        && old.state.applied == decided;
     let writes = if view.of(&status, None).suspended() {
         Writes::default()
     } else {
         writes::writes(&view.of(&status, None), steady)
     };
     let next_look = due::next_look(&view.of(&status, judged), found.is_some(), writes.put_off);
+    if !steady {
+        status.state.applied = if writes.all.is_empty() && found.is_none() { decided } else { 0 };
+    }
     drift::count(&mut status.state.drift, writes.drifted.len(), now);
     status.next_look_at = Some(next_look);
 

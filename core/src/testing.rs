@@ -144,11 +144,24 @@ impl World {
 
     /// Sets or removes the rollback annotation.
     pub fn annotate(&mut self, rollback: Option<&str>) -> &mut Self {
+        self.say(crate::api::annotations::ROLLBACK, rollback)
+    }
+
+    /// Sets or removes any annotation.
+    pub fn say(&mut self, annotation: &str, value: Option<&str>) -> &mut Self {
         let all = self.object.metadata.annotations.get_or_insert_default();
-        match rollback {
-            Some(value) => all.insert(crate::api::annotations::ROLLBACK.to_owned(), value.to_owned()),
-            None => all.remove(crate::api::annotations::ROLLBACK),
+        match value {
+            Some(value) => all.insert(annotation.to_owned(), value.to_owned()),
+            None => all.remove(annotation),
         };
+        self.touch();
+        self
+    }
+
+    /// The user deletes the release; it stays as long as a finalizer does.
+    pub fn delete(&mut self) -> &mut Self {
+        let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.now);
+        self.object.metadata.deletion_timestamp.get_or_insert(now);
         self.touch();
         self
     }

@@ -15,7 +15,7 @@ use crate::version::Hash;
 pub use claims::{conflict, dispute};
 pub use istio::{roots, traffic_object};
 pub use limits::limits;
-pub use read::{read_back, routes_read, seq_read};
+pub use read::{mirror_read, read_back, routes_read, seq_read};
 
 /// Header by which the operator asks gateways for their state; its value is secret.
 const PROBE_HEADER: &str = "x-modelrelease-probe";

@@ -27,8 +27,8 @@ pub struct Writes {
 
 /// The writes that lead from what is there to what is wanted.
 ///
-/// `steady`: whether nothing was decided and no spec has changed since the last look, so that a difference is
-/// somebody else's doing.
+/// `steady`: whether everything was once found as the last decision wants it, and no spec has changed since, so that a
+/// difference is somebody else's doing.
 pub fn writes(s: &Situation, steady: bool) -> Writes {
     let mut plan = Writes::default();
     let workloads = wanted::workloads(s);
@@ -75,7 +75,8 @@ pub fn writes(s: &Situation, steady: bool) -> Writes {
     if moved == Moved::Not {
         let mut names: Vec<Key> = workloads.iter().map(|child| child.key.clone()).collect();
         names.extend(limits.iter().chain(&roots).chain(&traffic).map(|(key, _)| key.clone()));
-        names.push(children::apex_key(s.release));
+        // It stays while stable is not ready, though it is not written then.
+        names.extend(split.is_some().then(|| children::apex_key(s.release)));
         let gone = wanted::leftovers(s, &names);
         plan.all.extend(gone.into_iter().filter_map(|key| delete(s, key)));
         let elsewhere = |key: &&Key| traffic::owned_elsewhere(s.release, key);
@@ -198,7 +199,7 @@ fn write(s: &Situation, key: &Key, body: &Value, steady: bool, plan: &mut Writes
     if !ours || live.deleting || key.kind == Kind::ControllerRevision || covers(body, &live.body) {
         return None;
     }
-    if steady && live.seq == seq_of(body) {
+    if steady {
         let until = drift::put_off(s);
         if until.is_some() {
             plan.put_off = until;
@@ -207,11 +208,6 @@ fn write(s: &Situation, key: &Key, body: &Value, steady: bool, plan: &mut Writes
         plan.drifted.push(key.clone());
     }
     Some(apply(key, body, live))
-}
-
-fn seq_of(body: &Value) -> Option<i64> {
-    let annotations = body.pointer("/metadata/annotations")?;
-    annotations.get(crate::api::ANNOTATION_SEQ)?.as_str()?.parse().ok()
 }
 
 fn apply(key: &Key, body: &Value, live: &Live) -> Write {

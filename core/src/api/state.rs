@@ -29,6 +29,9 @@ pub struct State {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub checks: BTreeMap<String, Checkpoint>,
+    /// Number of the last decision after which everything was found as it is wanted: what differs then was changed by
+    /// somebody else.
+    pub applied: i64,
     /// Children put right.
     pub drift: Drift,
     /// Hash of the first version, while nothing serves yet.
@@ -49,6 +52,7 @@ impl Default for State {
             handled: Handled::default(),
             traffic: TrafficState::default(),
             checks: BTreeMap::new(),
+            applied: 0,
             drift: Drift::default(),
             awaited: String::new(),
             expired_at: None,

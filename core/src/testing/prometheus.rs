@@ -18,14 +18,17 @@ impl World {
             .find_map(|live| traffic::read_back(&live.body))
             .unwrap_or_default();
         let names = self.status().versions;
+        let copied = self.observed.children.values().find_map(|live| traffic::mirror_read(&live.body));
         read.iter()
             .map(|(hash, weight)| {
+                let copies = copied.as_ref().filter(|(to, _)| to == hash).map_or(0, |(_, percent)| *percent);
+                let weight = weight + copies;
                 let name = names
                     .iter()
                     .find(|v| v.hash == hash.as_str())
                     .map(|v| v.version.clone())
                     .unwrap_or_default();
-                (hash.to_string(), name, self.rate * f64::from(*weight) / 100.0)
+                (hash.to_string(), name, self.rate * f64::from(weight) / 100.0)
             })
             .collect()
     }

@@ -30,6 +30,18 @@ pub fn read_back(body: &Value) -> Option<Vec<(Hash, i32)>> {
     Some(if one == other { vec![(one, 100)] } else { vec![(one, a), (other, b)] })
 }
 
+/// The version that gets copies, and the percent of requests that are copied; none without.
+pub fn mirror_read(body: &Value) -> Option<(Hash, i32)> {
+    let ours = Ours::of(body)?;
+    let split = format!("{}split", ours.prefix);
+    let route = routes(body).iter().find(|route| name(route) == Some(split.as_str()))?;
+    let copies = route.pointer("/mirrors/0")?;
+    let host = copies.pointer("/destination/host")?.as_str()?;
+    let (version, _) = host.strip_prefix(&ours.before)?.split_once('.')?;
+    let percent = copies.pointer("/percentage/value")?.as_i64()?;
+    Some((hash(version)?, i32::try_from(percent).ok()?))
+}
+
 /// The versions that have a route of their own in a traffic object.
 pub fn routes_read(body: &Value) -> Vec<Hash> {
     let Some(ours) = Ours::of(body) else { return Vec::new() };
