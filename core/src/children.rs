@@ -10,6 +10,8 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::meta;
@@ -26,32 +28,27 @@ pub use service::apex;
 /// It is kept in a record and never rendered anew while the version lives, so that an operator upgrade or an edit of
 /// the release's policy restarts no pod.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Rendered {
+pub struct Rendered<'a> {
     /// Its Deployment.
-    pub deployment: Value,
+    pub deployment: Cow<'a, Value>,
     /// Its Service.
-    pub service: Value,
+    pub service: Cow<'a, Value>,
 }
 
-impl Rendered {
-    /// The Deployment at a size, after the decision `seq`.
-    pub fn deployment(&self, replicas: i32, seq: i64) -> Value {
-        let mut object = meta::with_seq(self.deployment.clone(), seq);
+/// What was rendered as it is sent: after the decision `seq`, and of a Deployment with its size.
+pub fn sent(rendered: Value, replicas: Option<i32>, seq: i64) -> Value {
+    let mut object = meta::with_seq(rendered, seq);
+    if let Some(replicas) = replicas {
         meta::set(&mut object, &["spec", "replicas"], json!(replicas));
-        object
     }
-
-    /// The Service, after the decision `seq`.
-    pub fn service(&self, seq: i64) -> Value {
-        meta::with_seq(self.service.clone(), seq)
-    }
+    object
 }
 
 /// Renders a version's objects.
-pub fn render(release: &Release, version: &Version, settings: &Settings) -> Rendered {
+pub fn render(release: &Release, version: &Version, settings: &Settings) -> Rendered<'static> {
     Rendered {
-        deployment: deployment::render(release, version, settings),
-        service: service::render(release, version),
+        deployment: Cow::Owned(deployment::render(release, version, settings)),
+        service: Cow::Owned(service::render(release, version)),
     }
 }
 

@@ -44,8 +44,9 @@ fn field(name: &str, wanted: &Value, live: &Value) -> bool {
         },
         (Value::Array(wanted), Value::Array(live)) => match key_of(name) {
             Some(key) => wanted.iter().all(|item| {
-                live.iter()
-                    .any(|other| key(item) == key(other) && key(item).is_some() && field("", item, other))
+                let key_of_item = key(item);
+                key_of_item.is_some()
+                    && live.iter().any(|other| key(other) == key_of_item && field("", item, other))
             }),
             None => wanted.len() == live.len() && wanted.iter().zip(live).all(|(a, b)| exact(a, b)),
         },
@@ -88,27 +89,21 @@ fn scalar(wanted: &Value, live: &Value) -> bool {
     }
 }
 
-type KeyOf = fn(&Value) -> Option<Vec<String>>;
+/// A key: one text or number, and a second one for ports.
+type ItemKey<'a> = (&'a Value, &'a str);
 
 /// What tells the items of a list apart, by the name of the list: the keys of the API server's own merge.
-fn key_of(list: &str) -> Option<KeyOf> {
+fn key_of(list: &str) -> Option<fn(&Value) -> Option<ItemKey<'_>>> {
     match list {
         "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" => {
-            Some(|item| Some(vec![text(item, "name")?]))
+            Some(|item| Some((item.get("name")?, "")))
         }
-        "volumeMounts" => Some(|item| Some(vec![text(item, "mountPath")?])),
-        "ownerReferences" => Some(|item| Some(vec![text(item, "uid")?])),
+        "volumeMounts" => Some(|item| Some((item.get("mountPath")?, ""))),
+        "ownerReferences" => Some(|item| Some((item.get("uid")?, ""))),
         "ports" => Some(|item| {
-            let number = text(item, "containerPort").or_else(|| text(item, "port"))?;
-            Some(vec![number, text(item, "protocol").unwrap_or_else(|| "TCP".to_owned())])
+            let number = item.get("containerPort").or_else(|| item.get("port"))?;
+            Some((number, item.get("protocol").and_then(Value::as_str).unwrap_or("TCP")))
         }),
         _ => None,
-    }
-}
-
-fn text(item: &Value, field: &str) -> Option<String> {
-    match item.get(field)? {
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
     }
 }

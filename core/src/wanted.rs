@@ -2,10 +2,13 @@
 //!
 //! Nothing here remembers or decides: run again after a crash it asks for the same, so a crash anywhere is repaired.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::api::status::{ModelReleaseStatus, Phase, Track, VersionStatus};
 use crate::children::{self, Rendered};
+use crate::covers::covers;
 use crate::observed::Live;
 use crate::plan::{Key, Kind};
 use crate::situation::{Situation, role};
@@ -120,17 +123,40 @@ impl Situation<'_> {
 }
 
 /// One object that is to be there.
-pub struct Child {
+pub struct Child<'a> {
     /// Its name.
     pub key: Key,
-    /// All that we say about it.
-    pub body: Value,
+    /// All that we say about it, but for its size and number. What is on record is compared where it stands: mostly
+    /// there is nothing to write, and nothing is copied.
+    pub body: Cow<'a, Value>,
     /// Pods that it is to have, if it is a Deployment.
     pub replicas: Option<i32>,
+    /// Number of the decision that it follows.
+    pub seq: i64,
+}
+
+impl Child<'static> {
+    /// An object that is sent as it was rendered.
+    pub fn whole((key, body): (Key, Value), seq: i64) -> Self {
+        Self { key, body: Cow::Owned(body), replicas: None, seq }
+    }
+}
+
+impl Child<'_> {
+    /// Whether a live object says all that, its number aside.
+    pub fn is(&self, live: &Value) -> bool {
+        let pods = || live.pointer("/spec/replicas").and_then(Value::as_i64);
+        self.replicas.is_none_or(|wanted| pods() == Some(i64::from(wanted))) && covers(&self.body, live)
+    }
+
+    /// The object as it is to be sent.
+    pub fn object(&self) -> Value {
+        children::sent(self.body.clone().into_owned(), self.replicas, self.seq)
+    }
 }
 
 /// Records, Services and Deployments of every version with a role, and the release's own Service.
-pub fn workloads(s: &Situation) -> Vec<Child> {
+pub fn workloads<'a>(s: &'a Situation) -> Vec<Child<'a>> {
     let seq = s.status.decision.as_ref().map_or(0, |d| d.seq);
     let mut wanted = Vec::new();
     if s.expired() {
@@ -139,26 +165,21 @@ pub fn workloads(s: &Situation) -> Vec<Child> {
     if s.role(Track::Stable).is_none() {
         if s.release.refused.is_none() {
             let version = &s.release.stable;
-            version_children(s, &version.hash, &version.name, version.min_replicas(), seq, &mut wanted);
+            let replicas = version.min_replicas();
+            version_children(s, &version.hash, &version.name, replicas, seq, &mut wanted);
         }
         return wanted;
     }
     for version in &s.status.versions {
-        version_children(
-            s,
-            &Hash::known(&version.hash),
-            &version.version,
-            size(s, version),
-            seq,
-            &mut wanted,
-        );
+        let hash = Hash::known(&version.hash);
+        version_children(s, &hash, &version.version, size(s, version), seq, &mut wanted);
     }
     wanted.extend(apex(s, seq));
     wanted
 }
 
 /// What was rendered for a version when it first got a role; for a new one, what is rendered now.
-fn rendered(s: &Situation, hash: &Hash) -> Option<Rendered> {
+fn rendered<'a>(s: &'a Situation, hash: &Hash) -> Option<Rendered<'a>> {
     let record = s.observed.children.get(&children::record_key(s.release, hash));
     let ours = record.filter(|live| live.owner.as_deref() == Some(s.release.uid.as_str()));
     ours.and_then(|live| children::recorded(&live.body))
@@ -166,41 +187,42 @@ fn rendered(s: &Situation, hash: &Hash) -> Option<Rendered> {
         .or_else(|| s.release.version(hash).map(|version| children::render(s.release, version, s.settings)))
 }
 
-fn version_children(
-    s: &Situation,
+fn version_children<'a>(
+    s: &'a Situation,
     hash: &Hash,
     name: &str,
     replicas: i32,
     seq: i64,
-    wanted: &mut Vec<Child>,
+    wanted: &mut Vec<Child<'a>>,
 ) {
     let Some(rendered) = rendered(s, hash) else { return };
-    let record = children::record(s.release, hash, name, &rendered, seq);
-    wanted.push(Child { key: children::record_key(s.release, hash), body: record, replicas: None });
-    let service = rendered.service(seq);
-    wanted.push(Child { key: children::service_key(s.release, hash), body: service, replicas: None });
-    let deployment = rendered.deployment(replicas, seq);
-    wanted.push(Child {
-        key: children::deployment_key(s.release, hash),
-        body: deployment,
-        replicas: Some(replicas),
-    });
+    let key = children::record_key(s.release, hash);
+    // A record never changes: one that is there is as it should be.
+    let record = match s.observed.children.get(&key) {
+        Some(live) => Cow::Borrowed(&live.body),
+        None => Cow::Owned(children::record(s.release, hash, name, &rendered, seq)),
+    };
+    wanted.push(Child { key, body: record, replicas: None, seq });
+    let key = children::service_key(s.release, hash);
+    wanted.push(Child { key, body: rendered.service, replicas: None, seq });
+    let key = children::deployment_key(s.release, hash);
+    wanted.push(Child { key, body: rendered.deployment, replicas: Some(replicas), seq });
 }
 
 /// The release's own Service. It follows stable only to where there are endpoints.
-fn apex(s: &Situation, seq: i64) -> Option<Child> {
+fn apex(s: &Situation, seq: i64) -> Option<Child<'static>> {
     let stable = s.hash(Track::Stable)?;
     let key = children::apex_key(s.release);
     if s.observed.children.contains_key(&key) && !s.ready(&stable, 1) {
         return None;
     }
     let body = children::apex(s.release, &stable, &rendered(s, &stable)?, seq);
-    Some(Child { key, body, replicas: None })
+    Some(Child { key, body: Cow::Owned(body), replicas: None, seq })
 }
 
 /// Objects of ours that nothing asks for any more, and that nothing needs: no role, no route, drained, and of a
 /// Service: no pod left.
-pub fn leftovers<'a>(s: &'a Situation, wanted: &[Key]) -> Vec<&'a Key> {
+pub fn leftovers<'a>(s: &'a Situation, wanted: &[&Key]) -> Vec<&'a Key> {
     // Before anything was ever routed nothing has to be drained.
     let served = s.role(Track::Stable).is_some();
     let drain = s.release.rollout.drain;

@@ -9,6 +9,8 @@ use crate::covers::covers;
 use crate::drift;
 use crate::observed::Live;
 use crate::plan::{Key, Kind, Write};
+use crate::release::Release;
+use crate::settings::Settings;
 use crate::situation::Situation;
 use crate::traffic;
 use crate::version::Hash;
@@ -34,21 +36,20 @@ pub fn writes(s: &Situation, steady: bool) -> Writes {
     let workloads = wanted::workloads(s);
     let limits = limits(s);
     let split = wanted::split(s);
-    let traffic = split
-        .as_ref()
-        .map(|split| traffic::traffic_object(s.release, s.settings, split, s.status.state.traffic.seq));
-    let roots = if split.is_some() && s.release.refused.is_none() {
-        traffic::roots(s.release, s.settings, decided(s))
-    } else {
-        Vec::new()
+    let traffic = split.as_ref().map(|split| {
+        let seq = s.status.state.traffic.seq;
+        Child::whole(traffic::traffic_object(s.release, s.settings, split, seq), seq)
+    });
+    let roots: Vec<Child> = match &split {
+        Some(_) if s.release.refused.is_none() => numbered(s, traffic::roots),
+        _ => Vec::new(),
     };
     let moved = split.as_ref().map_or(Moved::Not, |split| moved(s, split));
-    let traffic_write = traffic
-        .as_ref()
-        .filter(|_| may_route(s, moved))
-        .and_then(|(key, body)| write(s, key, body, steady, &mut plan));
+    let traffic_write =
+        traffic.as_ref().filter(|_| may_route(s, moved)).and_then(|child| write(s, child, steady, &mut plan));
 
-    if limits.iter().any(|(key, _)| traffic::owned_elsewhere(s.release, key)) && !s.release.has_finalizer {
+    if limits.iter().any(|child| traffic::owned_elsewhere(s.release, &child.key)) && !s.release.has_finalizer
+    {
         plan.all.push(Write::Finalizer { present: true });
     }
     if moved == Moved::Down {
@@ -58,25 +59,25 @@ pub fn writes(s: &Situation, steady: bool) -> Writes {
         if moved != Moved::Not && shrinks(s, child) {
             continue;
         }
-        let found = write(s, &child.key, &child.body, steady, &mut plan);
+        let found = write(s, child, steady, &mut plan);
         plan.all.extend(found);
     }
-    for (key, body) in &limits {
-        let found = write(s, key, body, steady, &mut plan);
+    for child in &limits {
+        let found = write(s, child, steady, &mut plan);
         plan.all.extend(found);
     }
     if moved != Moved::Down {
         plan.all.extend(traffic_write);
     }
-    for (key, body) in &roots {
-        let found = write(s, key, body, steady, &mut plan);
+    for child in &roots {
+        let found = write(s, child, steady, &mut plan);
         plan.all.extend(found);
     }
     if moved == Moved::Not {
-        let mut names: Vec<Key> = workloads.iter().map(|child| child.key.clone()).collect();
-        names.extend(limits.iter().chain(&roots).chain(&traffic).map(|(key, _)| key.clone()));
-        // It stays while stable is not ready, though it is not written then.
-        names.extend(split.is_some().then(|| children::apex_key(s.release)));
+        let apex = split.is_some().then(|| children::apex_key(s.release));
+        let wanted = workloads.iter().chain(&limits).chain(&roots).chain(&traffic).map(|child| &child.key);
+        // The release's own Service stays while stable is not ready, though it is not written then.
+        let names: Vec<&Key> = wanted.chain(&apex).collect();
         let gone = wanted::leftovers(s, &names);
         plan.all.extend(gone.into_iter().filter_map(|key| delete(s, key)));
         let elsewhere = |key: &&Key| traffic::owned_elsewhere(s.release, key);
@@ -111,7 +112,7 @@ pub fn farewell(s: &Situation) -> Farewell {
     if let (Some(split), Some(live)) = (wanted::split(s), s.traffic_object().filter(|live| !live.deleting)) {
         let (key, body) = traffic::traffic_object(s.release, s.settings, &split, s.status.state.traffic.seq);
         if !covers(&body, &live.body) {
-            plan.all.push(apply(&key, &body, live));
+            plan.all.push(apply(&key, body, live));
         }
     }
     if !s.release.has_finalizer {
@@ -137,12 +138,17 @@ fn decided(s: &Situation) -> i64 {
 }
 
 /// Limits are there from the start: before anything is routed.
-fn limits(s: &Situation) -> Vec<(Key, Value)> {
-    if s.release.refused.is_some() || s.expired() {
-        Vec::new()
-    } else {
-        traffic::limits(s.release, s.settings, decided(s))
-    }
+fn limits(s: &Situation) -> Vec<Child<'static>> {
+    if s.release.refused.is_some() || s.expired() { Vec::new() } else { numbered(s, traffic::limits) }
+}
+
+/// Objects of the release as a whole, after the last decision.
+fn numbered(
+    s: &Situation,
+    objects: fn(&Release, &Settings, i64) -> Vec<(Key, Value)>,
+) -> Vec<Child<'static>> {
+    let seq = decided(s);
+    objects(s.release, s.settings, seq).into_iter().map(|object| Child::whole(object, seq)).collect()
 }
 
 /// How a plan changes weights.
@@ -190,13 +196,14 @@ fn shrinks(s: &Situation, child: &Child) -> bool {
 }
 
 /// The write for one object, if it needs one.
-fn write(s: &Situation, key: &Key, body: &Value, steady: bool, plan: &mut Writes) -> Option<Write> {
+fn write(s: &Situation, child: &Child, steady: bool, plan: &mut Writes) -> Option<Write> {
+    let key = &child.key;
     let Some(live) = s.observed.children.get(key) else {
-        return Some(Write::Create { key: key.clone(), body: body.clone() });
+        return Some(Write::Create { key: key.clone(), body: child.object() });
     };
     let ours = live.owner.as_deref() == Some(s.release.uid.as_str());
     // A record never changes: the API server would refuse it.
-    if !ours || live.deleting || key.kind == Kind::ControllerRevision || covers(body, &live.body) {
+    if !ours || live.deleting || key.kind == Kind::ControllerRevision || child.is(&live.body) {
         return None;
     }
     if steady {
@@ -207,13 +214,13 @@ fn write(s: &Situation, key: &Key, body: &Value, steady: bool, plan: &mut Writes
         }
         plan.drifted.push(key.clone());
     }
-    Some(apply(key, body, live))
+    Some(apply(key, child.object(), live))
 }
 
-fn apply(key: &Key, body: &Value, live: &Live) -> Write {
+fn apply(key: &Key, body: Value, live: &Live) -> Write {
     Write::Apply {
         key: key.clone(),
-        body: body.clone(),
+        body,
         uid: live.uid.clone(),
         resource_version: live.resource_version.clone(),
     }

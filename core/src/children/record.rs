@@ -1,5 +1,7 @@
 //! The record of what was rendered for a version: a ControllerRevision, whose content nobody can change.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::Rendered;
@@ -21,14 +23,14 @@ pub fn record(release: &Release, hash: &Hash, name: &str, rendered: &Rendered, s
 }
 
 /// The version's name and objects, back from a live ControllerRevision. None if it is not one of ours.
-pub fn recorded(body: &Value) -> Option<(String, Rendered)> {
+pub fn recorded(body: &Value) -> Option<(&str, Rendered<'_>)> {
     let name = body.pointer("/data/version")?.as_str()?;
     let of_kind = |field: &str, kind: &str| {
         body.pointer(field)
             .filter(|object| object.pointer("/kind").and_then(Value::as_str) == Some(kind))
-            .cloned()
+            .map(Cow::Borrowed)
     };
     let deployment = of_kind("/data/deployment", "Deployment")?;
     let service = of_kind("/data/service", "Service")?;
-    Some((name.to_owned(), Rendered { deployment, service }))
+    Some((name, Rendered { deployment, service }))
 }

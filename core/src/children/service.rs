@@ -39,7 +39,7 @@ pub(super) fn render(release: &Release, version: &Version) -> Value {
 pub fn apex(release: &Release, stable: &Hash, rendered: &Rendered, seq: i64) -> Value {
     let mut labels = meta::labels(release);
     meta::set(&mut labels, &[LABEL_COMPONENT], json!(meta::MODEL));
-    let mut service = rendered.service.clone();
+    let mut service = rendered.service.clone().into_owned();
     meta::set(&mut service, &["metadata"], meta::owned(release, &release.name, &labels));
     meta::set(&mut service, &["spec", "selector"], meta::selector(release, stable));
     meta::with_seq(service, seq)

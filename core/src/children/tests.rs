@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::meta::sample;
 
-fn full() -> Rendered {
+fn full() -> Rendered<'static> {
     let release = sample::full();
     render(&release, &release.stable, &sample::settings())
 }
@@ -31,8 +31,8 @@ fn every_object_is_owned_and_numbered() {
     let release = sample::full();
     let (rendered, hash) = (full(), &release.stable.hash);
     for (object, key) in [
-        (rendered.deployment(2, 7), deployment_key(&release, hash)),
-        (rendered.service(7), service_key(&release, hash)),
+        (sent(rendered.deployment.clone().into_owned(), Some(2), 7), deployment_key(&release, hash)),
+        (sent(rendered.service.clone().into_owned(), None, 7), service_key(&release, hash)),
         (record(&release, hash, "2026.07", &rendered, 7), record_key(&release, hash)),
         (apex(&release, hash, &rendered, 7), apex_key(&release)),
     ] {
@@ -61,8 +61,9 @@ fn what_was_rendered_holds_neither_size_nor_number() {
     let rendered = full();
     assert_eq!(rendered.deployment["spec"].get("replicas"), None);
     assert_eq!(rendered.deployment["metadata"].get("annotations"), None);
-    assert_eq!(rendered.deployment(0, 1)["spec"]["replicas"], 0);
-    let (mut one, two) = (rendered.deployment(1, 1), rendered.deployment(2, 2));
+    let sized = |replicas, seq| sent(rendered.deployment.clone().into_owned(), Some(replicas), seq);
+    assert_eq!(sized(0, 1)["spec"]["replicas"], 0);
+    let (mut one, two) = (sized(1, 1), sized(2, 2));
     one["spec"]["replicas"] = json!(2);
     one["metadata"]["annotations"]["modelrelease.dev/seq"] = json!("2");
     assert_eq!(one, two);
@@ -333,7 +334,7 @@ fn a_record_gives_back_what_was_rendered() {
     let release = sample::full();
     let rendered = full();
     let body = record(&release, &release.stable.hash, "2026.07", &rendered, 3);
-    assert_eq!(recorded(&body), Some(("2026.07".to_owned(), rendered)));
+    assert_eq!(recorded(&body), Some(("2026.07", rendered)));
     assert_eq!(body["revision"], 1);
     for path in ["/data/version", "/data/deployment", "/data/service", "/data/deployment/kind", "/data"] {
         let mut broken = body.clone();
