@@ -41,36 +41,6 @@ fn main() -> ExitCode {
         measure(&format!("step, row {row}"), || looked_at(&world));
     }
     let world = inputs::analyzing();
-    {
-        use model_release_core::{facts, situation::Situation, tell, traffic, wanted, writes};
-        let release = Release::parse(&world.object, &world.settings);
-        let status = world.object.status.clone().unwrap_or_default();
-        let s = Situation {
-            release: &release,
-            status: &status,
-            observed: &world.observed,
-            settings: &world.settings,
-            now: world.now,
-            look: None,
-        };
-        measure("T status clone", || status.clone());
-        measure("T status eq", || status == world.object.status.clone().unwrap_or_default());
-        measure("T note", || facts::note(&s));
-        measure("T tell", || tell::tell(&s));
-        measure("T writes", || writes::writes(&s, true));
-        measure("T workloads", || wanted::workloads(&s).len());
-        measure("T split", || wanted::split(&s));
-        measure("T digest", || wanted::traffic_digest(&s));
-        measure("T traffic", || {
-            wanted::split(&s).map(|x| traffic::traffic_object(&release, &world.settings, &x, 1))
-        });
-        measure("T limits", || traffic::limits(&release, &world.settings, 1));
-        measure("T roots", || traffic::roots(&release, &world.settings, 1));
-        measure("T foreign", || s.foreign().is_some());
-        measure("T outlived", || wanted::outlived(&s));
-        measure("T weights_read", || s.weights_read());
-        measure("T first_move", || model_release_core::moves::first_move(&s).is_some());
-    }
     measure("queries, while analyzing", || {
         queries(&world.object, &world.observed, &world.settings, world.now)
     });

@@ -41,21 +41,22 @@ pub(crate) fn selector(release: &Release, hash: &Hash) -> Value {
 }
 
 /// Metadata of an object in the release's namespace: deleted with the release, by its owner reference.
-pub(crate) fn owned(release: &Release, name: &str, labels: &Value) -> Value {
-    json!({
-        "name": name,
-        "namespace": release.namespace,
-        "labels": labels,
-        "ownerReferences": [{
-            "apiVersion": format!("{GROUP}/v1alpha1"),
-            "kind": "ModelRelease",
-            "name": release.name,
-            "uid": release.uid,
-            "controller": true,
-            // Children must not keep a release from being deleted.
-            "blockOwnerDeletion": false,
-        }],
-    })
+pub(crate) fn owned(release: &Release, name: &str, labels: Value) -> Value {
+    let owner = json!([{
+        "apiVersion": format!("{GROUP}/v1alpha1"),
+        "kind": "ModelRelease",
+        "name": release.name,
+        "uid": release.uid,
+        "controller": true,
+        // Children must not keep a release from being deleted.
+        "blockOwnerDeletion": false,
+    }]);
+    fields([
+        ("name", name.into()),
+        ("namespace", release.namespace.as_str().into()),
+        ("labels", labels),
+        ("ownerReferences", owner),
+    ])
 }
 
 /// Metadata of an object in a gateway's namespace: an owner reference cannot reach there, so labels name the owner.
@@ -76,6 +77,11 @@ pub(crate) fn beside_gateway(release: &Release, namespace: &str, name: &str) -> 
 pub(crate) fn with_seq(mut object: Value, seq: i64) -> Value {
     set(&mut object, &["metadata", "annotations", ANNOTATION_SEQ], json!(seq.to_string()));
     object
+}
+
+/// An object of fields that are moved into it; `json!` copies every value that it is given.
+pub(crate) fn fields<const N: usize>(all: [(&str, Value); N]) -> Value {
+    Value::Object(all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// Puts a value at a path of fields, making the objects on the way.

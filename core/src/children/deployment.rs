@@ -15,7 +15,7 @@ pub(super) fn render(release: &Release, version: &Version, settings: &Settings) 
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": meta::owned(release, &release.object_name(&version.hash), &labels),
+        "metadata": meta::owned(release, &release.object_name(&version.hash), labels.clone()),
         "spec": {
             "selector": {"matchLabels": meta::selector(release, &version.hash)},
             // The template stays as it is; should a person restart the pods, none goes before another is ready.

@@ -15,7 +15,7 @@ pub fn record(release: &Release, hash: &Hash, name: &str, rendered: &Rendered, s
     let object = json!({
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": meta::owned(release, &release.object_name(hash), &labels),
+        "metadata": meta::owned(release, &release.object_name(hash), labels),
         "revision": 1,
         "data": {"version": name, "deployment": rendered.deployment, "service": rendered.service},
     });

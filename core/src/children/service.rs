@@ -22,7 +22,7 @@ pub(super) fn render(release: &Release, version: &Version) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": meta::owned(release, &release.object_name(&version.hash), &labels),
+        "metadata": meta::owned(release, &release.object_name(&version.hash), labels),
         "spec": {
             // Written, so that making it reachable from outside the cluster is a change that we put right.
             "type": "ClusterIP",
@@ -40,7 +40,7 @@ pub fn apex(release: &Release, stable: &Hash, rendered: &Rendered, seq: i64) -> 
     let mut labels = meta::labels(release);
     meta::set(&mut labels, &[LABEL_COMPONENT], json!(meta::MODEL));
     let mut service = rendered.service.clone().into_owned();
-    meta::set(&mut service, &["metadata"], meta::owned(release, &release.name, &labels));
+    meta::set(&mut service, &["metadata"], meta::owned(release, &release.name, labels));
     meta::set(&mut service, &["spec", "selector"], meta::selector(release, stable));
     meta::with_seq(service, seq)
 }

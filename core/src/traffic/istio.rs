@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::{Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER};
-use crate::meta::{self, put};
+use crate::meta::{self, fields, put};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
 use crate::settings::Settings;
@@ -35,7 +35,8 @@ pub fn traffic_object(release: &Release, settings: &Settings, split: &Split, seq
     let mut http = vec![probe(release, &prefix, seq)];
     http.extend(split.routes.iter().map(|route| direct(release, settings, &prefix, route)));
     http.push(shared(release, settings, &prefix, split));
-    virtual_service(release, &release.name, &json!({"exportTo": ["."], "http": http}), seq)
+    let spec = fields([("exportTo", json!(["."])), ("http", http.into())]);
+    virtual_service(release, &release.name, spec, seq)
 }
 
 /// The route by which a gateway's pod says which decision it follows; it answers by itself.
@@ -64,7 +65,8 @@ fn direct(release: &Release, settings: &Settings, prefix: &str, route: &Route) -
     });
     let matches: Vec<Value> = std::iter::once(operator).chain(people).collect();
     let to = Value::Object(destination(release, settings, &route.hash, &route.name));
-    policed(release, json!({"name": format!("{prefix}to-{}", route.hash), "match": matches, "route": [to]}))
+    let name = format!("{prefix}to-{}", route.hash);
+    policed(release, fields([("name", name.into()), ("match", matches.into()), ("route", vec![to].into())]))
 }
 
 /// The route that everybody else takes.
@@ -75,10 +77,10 @@ fn shared(release: &Release, settings: &Settings, prefix: &str, split: &Split) -
     let weighted = split.entries.iter().map(|entry| {
         let mut to = destination(release, settings, &entry.hash, &entry.name);
         put(&mut to, "weight", Some(entry.weight));
-        to
+        Value::Object(to)
     });
-    let weighted: Vec<_> = weighted.collect();
-    let mut route = json!({"name": format!("{prefix}split"), "route": weighted});
+    let weighted: Vec<Value> = weighted.collect();
+    let mut route = fields([("name", format!("{prefix}split").into()), ("route", weighted.into())]);
     if let Some(Mirror { hash, percent }) = &split.mirror {
         let host = service_host(release, settings, &release.object_name(hash));
         let copies = json!([{
@@ -128,7 +130,7 @@ pub fn roots(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Valu
             "exportTo": export_to,
             "http": delegate,
         });
-        roots.push(virtual_service(release, &format!("{}-gateway", release.name), &spec, seq));
+        roots.push(virtual_service(release, &format!("{}-gateway", release.name), spec, seq));
     }
     if traffic.mesh {
         let spec = json!({
@@ -137,19 +139,19 @@ pub fn roots(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Valu
             "exportTo": settings.traffic.mesh_export_to,
             "http": delegate,
         });
-        roots.push(virtual_service(release, &format!("{}-mesh", release.name), &spec, seq));
+        roots.push(virtual_service(release, &format!("{}-mesh", release.name), spec, seq));
     }
     roots
 }
 
-fn virtual_service(release: &Release, name: &str, spec: &Value, seq: i64) -> (Key, Value) {
+fn virtual_service(release: &Release, name: &str, spec: Value, seq: i64) -> (Key, Value) {
     let key = Key { kind: Kind::VirtualService, namespace: release.namespace.clone(), name: name.to_owned() };
-    let object = json!({
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "VirtualService",
-        "metadata": meta::owned(release, name, &meta::labels(release)),
-        "spec": spec,
-    });
+    let object = fields([
+        ("apiVersion", "networking.istio.io/v1".into()),
+        ("kind", "VirtualService".into()),
+        ("metadata", meta::owned(release, name, meta::labels(release))),
+        ("spec", spec),
+    ]);
     (key, meta::with_seq(object, seq))
 }
 

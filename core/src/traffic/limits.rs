@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::PROBE_HEADER;
 use super::istio::seconds;
 use crate::api::spec::LimitMode;
-use crate::meta;
+use crate::meta::{self, fields};
 use crate::plan::{Key, Kind};
 use crate::release::{Bucket, Release};
 use crate::settings::{GatewaySet, Settings};
@@ -30,28 +30,29 @@ pub fn limits(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Val
 
 fn limit(release: &Release, settings: &Settings, set: &GatewaySet, seq: i64) -> (Key, Value) {
     let name = format!("mrel.{}.{}.{}.limit", release.namespace, release.name, set.name);
-    let object = json!({
-        "apiVersion": "networking.istio.io/v1alpha3",
-        "kind": "EnvoyFilter",
-        "metadata": meta::beside_gateway(release, &set.namespace, &name),
-        "spec": {
-            "priority": 10,
-            "workloadSelector": {"labels": set.selector},
-            "configPatches": [{
-                "applyTo": "HTTP_FILTER",
-                "match": {"context": "GATEWAY", "listener": {"filterChain": {"filter": {
-                    "name": "envoy.filters.network.http_connection_manager",
-                    "subFilter": {"name": "envoy.filters.http.router"},
-                }}}},
-                // Right before the router, so after authentication: claims that were copied to headers count.
-                "patch": {"operation": "INSERT_BEFORE", "value": {
-                    // Filters of one name share what a route says of them, so every release has a name of its own.
-                    "name": format!("mrel.{}.{}", release.namespace, release.name),
-                    "typed_config": filter(release, settings, set),
-                }},
-            }],
-        },
-    });
+    let value = fields([
+        // Filters of one name share what a route says of them, so every release has a name of its own.
+        ("name", format!("mrel.{}.{}", release.namespace, release.name).into()),
+        ("typed_config", filter(release, settings, set)),
+    ]);
+    let place = json!({"context": "GATEWAY", "listener": {"filterChain": {"filter": {
+        "name": "envoy.filters.network.http_connection_manager",
+        "subFilter": {"name": "envoy.filters.http.router"},
+    }}}});
+    // Right before the router, so after authentication: claims that were copied to headers count.
+    let patch = fields([("operation", "INSERT_BEFORE".into()), ("value", value)]);
+    let patch = fields([("applyTo", "HTTP_FILTER".into()), ("match", place), ("patch", patch)]);
+    let spec = fields([
+        ("priority", 10.into()),
+        ("workloadSelector", json!({"labels": set.selector})),
+        ("configPatches", vec![patch].into()),
+    ]);
+    let object = fields([
+        ("apiVersion", "networking.istio.io/v1alpha3".into()),
+        ("kind", "EnvoyFilter".into()),
+        ("metadata", meta::beside_gateway(release, &set.namespace, &name)),
+        ("spec", spec),
+    ]);
     let key = Key { kind: Kind::EnvoyFilter, namespace: set.namespace.clone(), name };
     (key, meta::with_seq(object, seq))
 }
@@ -65,22 +66,27 @@ fn filter(release: &Release, settings: &Settings, set: &GatewaySet) -> Value {
         LimitMode::Enforce => 100,
         LimitMode::Observe => 0,
     };
-    json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
-        "stat_prefix": stat_prefix(release),
-        // Never binds: it counts requests for all hosts of the gateway.
-        "token_bucket": {"max_tokens": u32::MAX, "tokens_per_fill": u32::MAX, "fill_interval": "1s"},
-        "always_consume_default_token_bucket": false,
-        "max_dynamic_descriptors": settings.traffic.max_clients,
-        "filter_enabled": share("mrel_enabled", 100),
-        "filter_enforced": share("mrel_enforced", enforced),
-        "response_headers_to_add": [
-            header("x-local-rate-limit", "gateway"),
-            header("retry-after", &retry_after(release).to_string()),
-        ],
-        "rate_limits": rules.actions,
-        "descriptors": rules.descriptors,
-    })
+    let told = vec![
+        header("x-local-rate-limit", "gateway"),
+        header("retry-after", &retry_after(release).to_string()),
+    ];
+    // Never binds: it counts requests for all hosts of the gateway.
+    let shared = json!({"max_tokens": u32::MAX, "tokens_per_fill": u32::MAX, "fill_interval": "1s"});
+    fields([
+        (
+            "@type",
+            "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit".into(),
+        ),
+        ("stat_prefix", stat_prefix(release).into()),
+        ("token_bucket", shared),
+        ("always_consume_default_token_bucket", false.into()),
+        ("max_dynamic_descriptors", settings.traffic.max_clients.into()),
+        ("filter_enabled", share("mrel_enabled", 100)),
+        ("filter_enforced", share("mrel_enforced", enforced)),
+        ("response_headers_to_add", told.into()),
+        ("rate_limits", rules.actions.into()),
+        ("descriptors", rules.descriptors.into()),
+    ])
 }
 
 /// What is counted, and how much of each is allowed.
@@ -91,9 +97,9 @@ struct Rules {
 }
 
 impl Rules {
-    fn add(&mut self, actions: &[Value], entries: &[Value], bucket: &Value) {
-        self.actions.push(json!({"actions": actions}));
-        self.descriptors.push(json!({"entries": entries, "token_bucket": bucket}));
+    fn add(&mut self, actions: Vec<Value>, entries: Vec<Value>, bucket: Value) {
+        self.actions.push(fields([("actions", actions.into())]));
+        self.descriptors.push(fields([("entries", entries.into()), ("token_bucket", bucket)]));
     }
 
     /// Each client by its name, and by its address if it gives none.
@@ -102,12 +108,13 @@ impl Rules {
         let own = own_request(release);
         let whose = json!({"key": "release", "value": full_name(release)});
         let Some(header) = &release.traffic.client_header else {
-            let entries = [whose, json!({"key": "remote_address"})];
-            self.add(&[own, json!({"remote_address": {}})], &entries, &bucket);
+            let entries = vec![whose, json!({"key": "remote_address"})];
+            self.add(vec![own, json!({"remote_address": {}})], entries, bucket);
             return;
         };
         let named = json!({"request_headers": {"header_name": header, "descriptor_key": "client"}});
-        self.add(&[own.clone(), named], &[whose.clone(), json!({"key": "client"})], &bucket);
+        let entries = vec![whose.clone(), json!({"key": "client"})];
+        self.add(vec![own.clone(), named], entries, bucket.clone());
         let anonymous = json!({"header_value_match": {
             "descriptor_key": "anonymous",
             "descriptor_value": "true",
@@ -116,14 +123,14 @@ impl Rules {
         }});
         let entries =
             vec![whose, json!({"key": "anonymous", "value": "true"}), json!({"key": "remote_address"})];
-        self.add(&[own, anonymous, json!({"remote_address": {}})], &entries, &bucket);
+        self.add(vec![own, anonymous, json!({"remote_address": {}})], entries, bucket);
     }
 
     /// The release, both versions: each gateway pod has its share.
     fn total(&mut self, release: &Release, set: &GatewaySet) {
         let Some(bucket) = release.traffic.total else { return };
         let whose = json!({"key": "release", "value": full_name(release)});
-        self.add(&[own_request(release)], &[whose], &tokens(bucket, set.replicas));
+        self.add(vec![own_request(release)], vec![whose], tokens(bucket, set.replicas));
     }
 
     /// The operator's own check that the filter is there: its second question in a second is refused.
@@ -137,7 +144,7 @@ impl Rules {
             }],
         }});
         let one = Bucket { requests: 1, window: SignedDuration::from_secs(1), burst: 1 };
-        self.add(&[asked], &[json!({"key": "probe", "value": full_name(release)})], &tokens(one, 1));
+        self.add(vec![asked], vec![json!({"key": "probe", "value": full_name(release)})], tokens(one, 1));
     }
 }
 
