@@ -30,7 +30,9 @@ pub fn next_look(s: &Situation, moved: bool, put_off: Option<Timestamp>) -> Time
     due.after(drift.last.filter(|_| drift::fight(drift, s.now)), drift::MINUTE);
     propagation(s, &mut due);
     phase(s, &mut due);
-    if s.release.refused.is_some() || !s.observed.refused.is_empty() || s.foreign().is_some() {
+    let elsewhere = s.release.refused.is_some() || !s.observed.refused.is_empty() || s.foreign().is_some();
+    // The first version waits for ever, be it for what waiting cannot mend.
+    if elsewhere || s.phase() == Phase::Pending && s.role(Track::Stable).is_none() && !s.expired() {
         due.after(Some(s.now), MENDED);
     }
     if let Some(look) = s.look {

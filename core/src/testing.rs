@@ -4,6 +4,7 @@
 //! What the real parts do is proven on the real parts (`e2e/`); this world is for stories in virtual time.
 
 mod cluster;
+mod phases;
 mod prometheus;
 mod rules;
 
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::api::ModelRelease;
 use crate::api::status::{ModelReleaseStatus, Phase, Track};
-use crate::observed::Observed;
+use crate::observed::{Observed, Pod};
 use crate::plan::Plan;
 use crate::settings::{Entrance, GatewaySet, Settings, Source};
 use crate::{queries, step};
@@ -36,6 +37,12 @@ pub struct World {
     pub errors: BTreeMap<String, f64>,
     /// Versions whose pods do not become ready.
     pub sick: BTreeSet<String>,
+    /// Pods of a version that find a node, by name; all of them if it is not there.
+    pub room: BTreeMap<String, i32>,
+    /// What the pods of a version look like, by name, where they are not simply well.
+    pub ailing: BTreeMap<String, Pod>,
+    /// Whether gateways answer the operator.
+    pub gateways: bool,
     /// Whether Prometheus answers.
     pub prometheus: bool,
     /// Requests a second over all versions.
@@ -95,6 +102,9 @@ impl World {
             accuracy: BTreeMap::new(),
             errors: BTreeMap::new(),
             sick: BTreeSet::new(),
+            room: BTreeMap::new(),
+            ailing: BTreeMap::new(),
+            gateways: true,
             prometheus: true,
             rate: 200.0,
             decisions: Vec::new(),
@@ -211,7 +221,8 @@ impl World {
         self.kubelet();
         let asks = queries(&self.object, &self.observed, &self.settings, self.now);
         self.observed.answers = asks.queries.iter().map(|query| self.answer(query)).collect();
-        self.observed.gateways = asks.probes.iter().map(|probe| self.gateway(probe)).collect();
+        let asked = asks.probes.iter().filter(|_| self.gateways);
+        self.observed.gateways = asked.map(|probe| self.gateway(probe)).collect();
     }
 
     /// Asks and decides, and does nothing of it.

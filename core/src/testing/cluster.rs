@@ -119,8 +119,14 @@ impl World {
             let hash = labels[api::LABEL_VERSION].as_str().unwrap_or_default().to_owned();
             let image =
                 live.body["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
-            let ready = !self.sick.iter().any(|version| image.ends_with(&format!(":{version}")));
-            let available = if ready { replicas } else { 0 };
+            let version = image.rsplit_once(':').map(|(_, version)| version).unwrap_or_default();
+            let room = self.room.get(version).map_or(replicas, |room| replicas.min(i64::from(*room)));
+            let available = if self.sick.contains(version) { 0 } else { room };
+            let well = Pod {
+                containers: vec![Container { name: "model".into(), ..Container::default() }],
+                ..Pod::default()
+            };
+            let looks = self.ailing.get(version).unwrap_or(&well).clone();
             let generation = live.body["metadata"]["generation"].clone();
             live.body["status"] = json!({"observedGeneration": generation, "availableReplicas": available});
             for n in 0..replicas {
@@ -128,9 +134,8 @@ impl World {
                     name: format!("{}-{n}", key.name),
                     uid: format!("{}-{n}", key.name),
                     hash: hash.clone(),
-                    ready,
-                    containers: vec![Container { name: "model".into(), ..Container::default() }],
-                    ..Pod::default()
+                    ready: n < available,
+                    ..looks.clone()
                 });
             }
             let service =

@@ -9,7 +9,7 @@ use crate::plan::Query;
 use crate::traffic;
 
 impl World {
-    /// Requests a second of each version with weight, by hash and name.
+    /// Requests a second of each version with weight, copies among them, by hash and name.
     fn requests(&self) -> Vec<(String, String, f64)> {
         let read = self
             .observed
@@ -21,8 +21,8 @@ impl World {
         let copied = self.observed.children.values().find_map(|live| traffic::mirror_read(&live.body));
         read.iter()
             .map(|(hash, weight)| {
-                let copies = copied.as_ref().filter(|(to, _)| to == hash).map_or(0, |(_, percent)| *percent);
-                let weight = weight + copies;
+                let extra = copied.as_ref().filter(|(to, _)| to == hash).map_or(0, |(_, percent)| *percent);
+                let weight = weight + extra;
                 let name = names
                     .iter()
                     .find(|v| v.hash == hash.as_str())
