@@ -153,11 +153,12 @@ fn row_19_restarts() {
             ),
         ],
     );
-    for (world, want) in vec![
-        (restarted("starting", 3, "Error"), "CanaryCrashLoop"),
-        (restarted("starting", 3, "OOMKilled"), "OOMKilled"),
-        (restarted("analyzing", 3, "Error"), "RestartsExceeded"),
+    for (name, why, want) in [
+        ("starting", "Error", "CanaryCrashLoop"),
+        ("starting", "OOMKilled", "OOMKilled"),
+        ("analyzing", "Error", "RestartsExceeded"),
     ] {
+        let world = restarted(name, 3, why);
         let phase = world.phase();
         assert_eq!(
             told(world),
