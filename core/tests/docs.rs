@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used, reason = "a test may fail")]
 
+#[path = "rows/edges.rs"]
+mod edges;
+
 use std::collections::BTreeSet;
 
 use model_release_core::api::status::Phase;
@@ -22,4 +25,50 @@ fn the_page_lists_exactly_the_moves_and_phases_that_there_are() {
     for phase in Phase::ALL {
         assert!(told.contains(phase.as_str()), "{phase:?} is not explained");
     }
+}
+
+/// The page's words for a place: every phase, all but some, or those that are named.
+fn places(words: &str) -> Vec<Phase> {
+    let named = |list: &str| -> Vec<Phase> { list.split(", ").map(|word| phase(word.trim())).collect() };
+    match words.strip_prefix("every phase") {
+        Some("") => Phase::ALL.to_vec(),
+        Some(but) => {
+            let out = named(but.strip_prefix(" but ").expect("every phase but some"));
+            Phase::ALL.into_iter().filter(|phase| !out.contains(phase)).collect()
+        }
+        None => named(words),
+    }
+}
+
+fn phase(word: &str) -> Phase {
+    Phase::ALL.into_iter().find(|phase| phase.as_str() == word).expect("a phase")
+}
+
+#[test]
+fn the_pages_arrows_are_those_that_the_code_takes() {
+    let page = include_str!("../../docs/lifecycle.md");
+    let mut drawn = BTreeSet::new();
+    let picture = page.split("```mermaid").nth(1).expect("the picture").split("```").next().expect("its end");
+    for line in picture.lines().filter(|line| line.contains("-->") && !line.contains("[*]")) {
+        let (from, rest) = line.split_once("-->").expect("an arrow");
+        let (to, rows) = rest.split_once(':').expect("with its rows");
+        for row in rows.split_whitespace() {
+            drawn.insert((phase(from.trim()), row, phase(to.trim())));
+        }
+    }
+    let table = page.split("| row | in | leads to |").nth(1).expect("the table");
+    for line in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, rows, places_of, to, ..] = cells.as_slice() else { continue };
+        for row in rows.split_whitespace() {
+            for from in places(places_of) {
+                drawn.insert((from, row, if *to == "the same" { from } else { phase(to) }));
+            }
+        }
+    }
+    // Taken from the tests of the rows, which find each of them in the code and no others.
+    let taken: BTreeSet<_> = edges::EDGES.iter().copied().collect();
+    let missing: Vec<_> = taken.difference(&drawn).collect();
+    let invented: Vec<_> = drawn.difference(&taken).collect();
+    assert!(missing.is_empty() && invented.is_empty(), "not on the page: {missing:?}; not so: {invented:?}");
 }

@@ -7,7 +7,7 @@ use model_release_core::observed::{Container, Ended, Pod};
 use model_release_core::testing::World;
 use serde_json::json;
 
-use super::human::bar;
+use super::asked::bar;
 use super::support::*;
 
 /// What makes a row answer, at a world.
