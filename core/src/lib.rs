@@ -14,6 +14,7 @@ pub mod observed;
 pub mod plan;
 pub mod pods;
 pub mod release;
+pub mod room;
 pub mod settings;
 pub mod situation;
 pub mod step;

@@ -14,6 +14,7 @@ use crate::moves::first_move;
 use crate::observed::Observed;
 use crate::plan::{Asks, Event, Plan, Warmup};
 use crate::release::Release;
+use crate::room;
 use crate::settings::Settings;
 use crate::situation::{Situation, later};
 use crate::tell;
@@ -125,6 +126,9 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
     let made = found.as_ref().map(|(_, found)| found);
     let events = tell::events(&view.of(&status, None), &old, made, entry.as_ref(), &writes.drifted);
     let changed = differs(&old, &status);
+    if changed {
+        room::make(&mut status);
+    }
     let status = changed.then(|| Box::new(status));
     Plan { status, row, decision: entry, writes: writes.all, events, next_look }
 }

@@ -45,6 +45,9 @@ impl World {
     fn rows(&self, query: &Query) -> Value {
         let seconds = 10.0;
         let quality = query.promql.contains("model_predictions");
+        let meta = &self.object.metadata;
+        let (name_of, space) =
+            (meta.name.clone().unwrap_or_default(), meta.namespace.clone().unwrap_or_default());
         let mut rows = Vec::new();
         for (hash, name, rate) in self.requests() {
             let events = (rate * seconds).round();
@@ -57,11 +60,11 @@ impl World {
             let mut row = |stat: &str, value: f64| {
                 let labels = if quality {
                     json!({
-                        "namespace": "ml", "modelrelease_dev_name": "fraud",
+                        "namespace": space, "modelrelease_dev_name": name_of,
                         "modelrelease_dev_version": hash, "stat": stat,
                     })
                 } else {
-                    let cluster = format!("outbound|80||fraud-{hash}.ml.svc.cluster.local");
+                    let cluster = format!("outbound|80||{name_of}-{hash}.{space}.svc.cluster.local");
                     json!({"cluster_name": cluster, "stat": stat})
                 };
                 rows.push(json!({"metric": labels, "value": [at(query.time), value.to_string()]}));
