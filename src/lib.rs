@@ -14,6 +14,7 @@ pub mod lease;
 pub mod memory;
 pub mod metrics;
 pub mod observe;
+pub mod orphans;
 pub mod prometheus;
 pub mod queue;
 pub mod reconcile;

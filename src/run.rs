@@ -20,6 +20,7 @@ use crate::gateway::Gateways;
 use crate::lease::{Election, Lead};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::orphans;
 use crate::prometheus::{Prometheus, PrometheusError};
 use crate::reconcile::Ports;
 use crate::settings::{self, SettingsError};
@@ -137,6 +138,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         clock,
         metrics,
     };
+    background.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
     let mut work = JoinSet::new();
     work.spawn(Controller::new(ports, woken, lead, health.clone()).run(work_stops));
 

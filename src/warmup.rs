@@ -168,3 +168,6 @@ async fn send(client: &HttpClient, wanted: &Warmup, to: &To<'_>) -> Option<u16> 
     let answer = client.request(request.body(body).ok()?).await.ok()?;
     Some(answer.status().as_u16())
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,6 +161,14 @@ impl Cluster {
         }
     }
 
+    /// Deletes an object that no release owns any more, if it is still the one that was seen.
+    ///
+    /// # Errors
+    /// If the API server refuses, fails or does not answer.
+    pub async fn remove(&self, key: &Key, uid: &str, version: &str) -> Result<(), ApiError> {
+        self.delete(key, uid, version).await.map(drop)
+    }
+
     async fn create(&self, key: &Key, body: Value) -> Result<Written, ApiError> {
         let (api, resource) = self.objects(key);
         let body = named(body, key, &resource.api_version);

@@ -16,6 +16,7 @@ fn probe() -> Probe {
         host: "fraud.example.com".into(),
         path: "/x".into(),
         token: "abc".into(),
+        version: None,
     }
 }
 

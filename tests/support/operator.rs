@@ -14,6 +14,7 @@ use model_release_operator::gateway::Gateways;
 use model_release_operator::lease::{Election, Lead};
 use model_release_operator::memory::Memory;
 use model_release_operator::metrics::Metrics;
+use model_release_operator::orphans;
 use model_release_operator::prometheus::Prometheus;
 use model_release_operator::reconcile::Ports;
 use model_release_operator::warmup::Warmups;
@@ -82,6 +83,7 @@ impl Operator {
             clock,
             metrics: metrics.clone(),
         };
+        tasks.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
         let mut work = JoinSet::new();
         work.spawn(Controller::new(ports, woken, lead.clone(), health).run(work_stops));
         Self { tasks, work, election, stop_work, stop_lease, metrics, lead }
