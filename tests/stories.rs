@@ -210,3 +210,38 @@ async fn a_release_that_waits_for_nothing_costs_nothing_but_watches() {
     assert!(since.is_empty(), "{since:?}");
     assert_eq!(phase(&server.get("modelreleases", "fraud").unwrap()), "Stable");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_vanished_release_left_beside_a_gateway_is_removed_and_nothing_else() {
+    let server = cluster();
+    let beside = |name: &str, namespace: &str, release: &str, uid: &str| {
+        json!({
+            "apiVersion": "networking.istio.io/v1alpha3",
+            "kind": "EnvoyFilter",
+            "metadata": {"name": name, "labels": {
+                "app.kubernetes.io/managed-by": "model-release-operator",
+                "modelrelease.dev/namespace": namespace,
+                "modelrelease.dev/name": release,
+                "modelrelease.dev/uid": uid,
+            }},
+        })
+    };
+    server.create("modelreleases", stable_only("fraud"));
+    for (name, namespace, release, uid) in [
+        ("gone", NAMESPACE, "gone", "an-old-uid"),
+        ("recreated", NAMESPACE, "fraud", "an-old-uid"),
+        ("forbidden", NAMESPACE, "hidden", "an-old-uid"),
+    ] {
+        server.act(|s| s.create("envoyfilters", "gateways", beside(name, namespace, release, uid))).unwrap();
+    }
+    server.faults(|asked| {
+        let hidden = asked.resource == "modelreleases" && asked.verb == "get" && asked.name == "hidden";
+        if hidden { Fault::Refuse(403) } else { Fault::None }
+    });
+    let _operator = Operator::start(&server);
+    let there =
+        |s: &support::api::ApiServer, name: &str| s.store().get("envoyfilters", "gateways", name).is_ok();
+    server.until("both gone", |s| (!there(s, "gone") && !there(s, "recreated")).then_some(())).await;
+    server.until_phase("fraud", "Stable").await;
+    assert!(there(&server, "forbidden"), "a release that may not be read is not known to be gone");
+}
