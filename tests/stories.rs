@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use model_release_core::settings::{GatewaySet, Settings};
 use serde_json::json;
 use support::{Fault, NAMESPACE, Operator, cluster, condition, phase, release, stable_only, weights};
 
@@ -238,7 +239,13 @@ async fn what_a_vanished_release_left_beside_a_gateway_is_removed_and_nothing_el
         let hidden = asked.resource == "modelreleases" && asked.verb == "get" && asked.name == "hidden";
         if hidden { Fault::Refuse(403) } else { Fault::None }
     });
-    let _operator = Operator::start(&server);
+    let set = GatewaySet {
+        name: "public".into(),
+        namespace: "gateways".into(),
+        envoy_filters: true,
+        ..GatewaySet::default()
+    };
+    let _operator = Operator::with(&server, Settings { gateways: vec![set], ..Settings::default() });
     let there =
         |s: &support::api::ApiServer, name: &str| s.store().get("envoyfilters", "gateways", name).is_ok();
     server.until("both gone", |s| (!there(s, "gone") && !there(s, "recreated")).then_some(())).await;

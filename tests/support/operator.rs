@@ -38,20 +38,25 @@ pub struct Operator {
 impl Operator {
     /// One that needs no lease.
     pub fn start(server: &Arc<ApiServer>) -> Self {
-        Self::run(server, None)
+        Self::run(server, None, Settings::default())
+    }
+
+    /// One with other settings.
+    pub fn with(server: &Arc<ApiServer>, settings: Settings) -> Self {
+        Self::run(server, None, settings)
     }
 
     /// One that takes part in the election under this name.
     pub fn candidate(server: &Arc<ApiServer>, identity: &str) -> Self {
-        Self::run(server, Some(identity))
+        Self::run(server, Some(identity), Settings::default())
     }
 
-    fn run(server: &Arc<ApiServer>, identity: Option<&str>) -> Self {
+    fn run(server: &Arc<ApiServer>, identity: Option<&str>, settings: Settings) -> Self {
         let client = Client::new(Connection(server.clone()), "default");
         // Far from the machine's time: whoever read that by accident would be found out.
         let clock = Clock::following_timers("2030-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
         let (metrics, memory, health) = (Metrics::default(), Memory::default(), Arc::new(Health::default()));
-        let settings = Arc::new(Settings::default());
+        let settings = Arc::new(settings);
         let scopes = scopes(&Namespaces::All, &settings);
         let (caches, woken) = Caches::new(&scopes);
         let (events, publish) = Events::new(client.clone(), "test", metrics.clone());
