@@ -222,7 +222,9 @@ fn farewell(view: &View, old: &ModelReleaseStatus) -> Plan {
         Some((_, found)) => effects::apply(&s, found),
         None => (old.clone(), None),
     };
-    status.state.traffic = numbered_traffic(&view.of(&status, None), found.is_some());
+    if found.is_some() {
+        status.state.traffic = numbered_traffic(&view.of(&status, None), true);
+    }
     let s = view.of(&status, None);
     let farewell = writes::farewell(&s);
     let events = farewell.left_behind.map(|left| {
@@ -234,7 +236,7 @@ fn farewell(view: &View, old: &ModelReleaseStatus) -> Plan {
     });
     let wait = if s.release.has_finalizer { SignedDuration::from_secs(1) } else { IDLE };
     Plan {
-        status: found.is_some().then(|| Box::new(status.clone())),
+        status: found.is_some().then(|| Box::new(tell::tell(&s))),
         decision: entry,
         row: found.map(|(number, _)| number),
         writes: farewell.all,

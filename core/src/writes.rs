@@ -109,7 +109,10 @@ pub fn farewell(s: &Situation) -> Farewell {
         plan.all.extend(s.release.has_finalizer.then_some(finalizer));
         return plan;
     }
-    if let (Some(split), Some(live)) = (wanted::split(s), s.traffic_object().filter(|live| !live.deleting)) {
+    // Only what the last decision committed: a spec that is edited after it changes nothing any more.
+    let committed = wanted::traffic_digest(s) == s.status.state.traffic.digest;
+    let there = s.traffic_object().filter(|live| !live.deleting && committed);
+    if let (Some(split), Some(live)) = (wanted::split(s), there) {
         let (key, body) = traffic::traffic_object(s.release, s.settings, &split, s.status.state.traffic.seq);
         if !covers(&body, &live.body) {
             plan.all.push(apply(&key, body, live));

@@ -390,6 +390,18 @@ fn a_deletion_sets_the_weight_back_then_cleans_up_elsewhere_then_lets_go() {
 }
 
 #[test]
+fn an_edit_after_the_deletion_changes_nothing_any_more() {
+    let mut world = World::analyzing("v1", "v2");
+    world.delete();
+    world.look();
+    world.edit(|spec| spec["traffic"]["timeout"] = json!("9s"));
+    let plan = world.decide();
+    let routes = |w: &Write| matches!(w, Write::Apply { key, .. } if key.kind == Kind::VirtualService);
+    assert!(plan.status.is_none() && !plan.writes.iter().any(routes), "{plan:?}");
+    assert_eq!(world.status().message, "the release is being deleted");
+}
+
+#[test]
 fn a_deletion_waits_a_minute_for_what_cannot_be_removed_and_names_it() {
     let mut world = World::analyzing("v1", "v2");
     world.delete();

@@ -41,7 +41,7 @@ pub(super) fn overdue(s: &Situation) -> bool {
 
 /// Why the release cannot go on alone, if it cannot.
 pub(super) fn stalled(s: &Situation) -> Option<(Reason, String)> {
-    if s.suspended() {
+    if s.suspended() || s.release.deleted_at.is_some() {
         return None;
     }
     if let Some((_, message)) = &s.release.refused {
@@ -140,6 +140,9 @@ pub(super) fn not_applied(s: &Situation) -> Option<(Reason, String)> {
 pub(super) fn doing(s: &Situation) -> String {
     let stable = name(s, Track::Stable);
     let canary = name(s, Track::Canary);
+    if s.release.deleted_at.is_some() {
+        return "the release is being deleted".to_owned();
+    }
     if s.suspended() {
         return "spec.suspend is set: nothing is touched, and nothing is decided".to_owned();
     }
