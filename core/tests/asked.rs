@@ -1,12 +1,12 @@
-//! Stories of what a human asks for by annotation or by spec, and of a release's end.
+//! Stories of what a human asks for by annotation or by spec.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use model_release_core::api::Reason;
 use model_release_core::api::annotations::{PAUSE, PROMOTE, RETRY};
-use model_release_core::api::status::{Act, Phase, Track};
+use model_release_core::api::status::{Phase, Track};
 use model_release_core::observed::WarmupAnswer;
-use model_release_core::plan::{Kind, Write};
+use model_release_core::plan::Kind;
 use model_release_core::testing::World;
 use model_release_core::version::Hash;
 use serde_json::json;
@@ -192,29 +192,6 @@ fn a_rollback_by_hand_goes_before_a_suspension() {
 }
 
 #[test]
-fn a_release_whose_time_is_over_is_taken_down_routes_first_and_a_longer_one_starts_it_anew() {
-    let mut world = World::new("v1", None);
-    world.edit(|spec| spec["ttl"] = json!("2h"));
-    let world = world.until("stable serves", |w| w.phase() == Phase::Stable && w.settled());
-    assert!(world.status().expires_at.is_some());
-    let world = world.until("over", |w| w.phase() == Phase::Pending);
-    assert_eq!(last(&world), Some(Reason::Expired));
-    let over = world.now;
-    let world = world.until("all is gone", |w| w.observed.children.is_empty());
-    assert!((world.now - over).get_seconds() <= 60, "{}", world.now - over);
-    let deletes: Vec<&String> = world.writes.iter().filter(|w| w.starts_with("delete")).collect();
-    let routes = deletes.iter().rposition(|w| w.contains("VirtualService")).unwrap();
-    let rest = deletes.iter().position(|w| !w.contains("VirtualService")).unwrap();
-    assert!(routes < rest, "{deletes:?}");
-    assert_eq!(world.condition("Stalled"), "True/Expired");
-    let before = world.writes.len();
-    let mut world = world.during(3600);
-    assert_eq!(world.writes.len(), before, "S12");
-    world.edit(|spec| spec["ttl"] = json!("8760h"));
-    let _ = world.until("it serves again", |w| w.phase() == Phase::Stable && w.settled());
-}
-
-#[test]
 fn another_first_version_takes_the_place_of_one_that_never_served() {
     let mut world = World::new("v1", None);
     world.sick.insert("v1".into());
@@ -365,109 +342,4 @@ fn pods_that_cannot_be_reached_for_a_warm_up_do_without() {
     answers(&mut world, 0, true);
     let world = world.until("weight", |w| w.phase() == Phase::Analyzing);
     assert_eq!(world.condition("CanaryReady"), "True/WarmupUnreachable");
-}
-
-#[test]
-fn a_deletion_sets_the_weight_back_then_cleans_up_elsewhere_then_lets_go() {
-    let mut world = World::analyzing("v1", "v2");
-    world.delete();
-    let mut kinds = Vec::new();
-    for _ in 0..5 {
-        for write in &world.look().writes {
-            kinds.push(match write {
-                Write::Apply { key, .. } => format!("apply {:?}", key.kind),
-                Write::Delete { key, .. } => format!("delete {:?}", key.kind),
-                Write::Finalizer { present } => format!("finalizer {present}"),
-                Write::Create { key, .. } => panic!("S13: a deleted release creates {key}"),
-            });
-        }
-    }
-    assert_eq!(kinds, ["apply VirtualService", "delete EnvoyFilter", "finalizer false"]);
-    assert_eq!(world.weights.last(), Some(&0));
-    let status = world.status();
-    assert_eq!(status.history[0].verdict, Act::Delete);
-    assert_eq!((status.history[0].from_percent, status.history[0].to_percent), (10, 0));
-}
-
-#[test]
-fn an_edit_after_the_deletion_changes_nothing_any_more() {
-    let mut world = World::analyzing("v1", "v2");
-    world.delete();
-    world.look();
-    world.edit(|spec| spec["traffic"]["timeout"] = json!("9s"));
-    let plan = world.decide();
-    let routes = |w: &Write| matches!(w, Write::Apply { key, .. } if key.kind == Kind::VirtualService);
-    assert!(plan.status.is_none() && !plan.writes.iter().any(routes), "{plan:?}");
-    assert_eq!(world.status().message, "the release is being deleted");
-}
-
-#[test]
-fn a_deletion_waits_a_minute_for_what_cannot_be_removed_and_names_it() {
-    let mut world = World::analyzing("v1", "v2");
-    world.delete();
-    let plan = world.look();
-    assert!(plan.writes.iter().any(|w| matches!(w, Write::Delete { .. })));
-    // The object is put back, as if the delete had been refused.
-    let mut stuck = World::analyzing("v1", "v2");
-    stuck.delete();
-    let plan = stuck.decide();
-    stuck.commit(&plan);
-    stuck.now += jiff::SignedDuration::from_secs(59);
-    assert!(stuck.decide().writes.iter().all(|w| !matches!(w, Write::Finalizer { .. })));
-    stuck.now += jiff::SignedDuration::from_secs(2);
-    let plan = stuck.decide();
-    assert!(plan.writes.contains(&Write::Finalizer { present: false }));
-    assert!(
-        plan.events[0].warning && plan.events[0].message.contains("EnvoyFilter")
-            || plan.events[0].message.contains("envoyfilters"),
-        "{plan:?}"
-    );
-}
-
-#[test]
-fn orphans_are_left_as_they_are() {
-    let mut world = World::analyzing("v1", "v2");
-    world.object.metadata.finalizers.get_or_insert_default().push("orphan".to_owned());
-    world.delete();
-    let plan = world.look();
-    assert_eq!(plan.writes, [Write::Finalizer { present: false }]);
-    assert!(plan.status.is_none());
-}
-
-#[test]
-fn a_fight_over_an_object_is_slowed_down_and_told() {
-    let mut world = World::analyzing("v1", "v2").during(1);
-    let fight = |world: &mut World| {
-        world.tamper(Kind::Service, "fraud", |body| body["spec"]["type"] = json!("NodePort"));
-        world.look().writes.len()
-    };
-    let put_right: usize = (0..10).map(|_| fight(&mut world)).sum();
-    assert_eq!(put_right, 10);
-    assert_eq!(fight(&mut world), 0, "the eleventh waits");
-    world.look();
-    assert_eq!(world.condition("TrafficApplied"), "False/RoutingConflict");
-    let before = world.writes.len();
-    let mut world = world.during(31);
-    assert_eq!(world.writes.len(), before + 1, "every half minute it is tried: {}", world.story());
-    fight(&mut world);
-    world.annotate(Some("true"));
-    world.look();
-    assert_eq!(world.weights.last(), Some(&0), "a rollback is never kept waiting");
-    let world = world.during(120);
-    assert_ne!(
-        world.condition("TrafficApplied"),
-        "False/RoutingConflict",
-        "over when nobody fights any more"
-    );
-}
-
-#[test]
-fn a_later_operators_memory_is_not_touched_and_that_is_said() {
-    let mut world = World::serving("v1");
-    let mut status = world.status();
-    status.state.version = 99;
-    world.object.status = Some(status);
-    let plan = world.look();
-    assert!(plan.status.is_none() && plan.writes.is_empty());
-    assert_eq!(plan.events[0].reason, Reason::OperatorOutdated);
 }
