@@ -176,6 +176,7 @@ mod tests {
             name: "o".into(),
             uid: uid.into(),
             resource_version: version.into(),
+            scaled_by_others: false,
             body: json!({"metadata": {}}),
         }
     }

@@ -124,6 +124,7 @@ fn live(object: &Object, home: &str) -> Live {
             .and_then(|all| text(all, ANNOTATION_SEQ))
             .and_then(|seq| seq.parse().ok()),
         deleting: meta.get("deletionTimestamp").is_some(),
+        scaled_by_others: object.scaled_by_others,
         body: object.body.clone(),
     }
 }

@@ -6,12 +6,12 @@ pub mod cache;
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::api::{Api, DynamicObject};
 use kube::core::ApiResource;
 use kube::runtime::watcher;
 use kube::{Client, Resource};
-use model_release_core::api::{LABEL_NAME, ModelRelease};
+use model_release_core::api::{FIELD_MANAGER, LABEL_NAME, ModelRelease};
 use model_release_core::plan::Kind;
 use model_release_core::settings::Settings;
 use serde_json::Value;
@@ -95,6 +95,7 @@ pub fn scopes(namespaces: &Namespaces, settings: &Settings) -> Vec<Scope> {
         };
         add(Watched::Release, None);
         add(Watched::Child(Kind::Deployment), Some(LABEL_NAME));
+        add(Watched::Child(Kind::HorizontalPodAutoscaler), Some(LABEL_NAME));
         add(Watched::Child(Kind::Service), Some(LABEL_NAME));
         add(Watched::Child(Kind::ControllerRevision), Some(LABEL_NAME));
         // All of them: another's route may claim a host of ours.
@@ -257,7 +258,9 @@ fn change(event: watcher::Event<DynamicObject>, watched: Watched, resource: &Api
 
 /// The object as it is kept: whole but for managed fields; of a pod, only what is read of it.
 pub fn pruned(mut object: DynamicObject, watched: Watched, resource: &ApiResource) -> Object {
-    object.meta_mut().managed_fields = None;
+    let managers = object.meta_mut().managed_fields.take().unwrap_or_default();
+    let scaled_by_others = watched == Watched::Child(Kind::Deployment)
+        && managers.iter().any(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER) && owns_size(entry));
     let ObjectMeta { name, namespace, uid, resource_version, .. } = object.metadata.clone();
     if watched == Watched::Pod {
         object.metadata.annotations = None;
@@ -276,8 +279,15 @@ pub fn pruned(mut object: DynamicObject, watched: Watched, resource: &ApiResourc
         name: name.unwrap_or_default(),
         uid: uid.unwrap_or_default(),
         resource_version: resource_version.unwrap_or_default(),
+        scaled_by_others,
         body,
     }
+}
+
+/// Whether a manager owns the number of replicas.
+fn owns_size(entry: &ManagedFieldsEntry) -> bool {
+    let fields = entry.fields_v1.as_ref();
+    fields.is_some_and(|fields| fields.0.pointer("/f:spec/f:replicas").is_some())
 }
 
 #[cfg(test)]

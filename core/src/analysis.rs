@@ -35,6 +35,8 @@ pub struct Subject<'a> {
     pub stable: Option<&'a Hash>,
     /// The version on trial; while baking the new stable.
     pub canary: &'a Hash,
+    /// Those of the two whose requests enter by an app.
+    pub apps: Vec<Hash>,
     /// Number of the trial: another one starts at zero.
     pub attempt: i64,
     /// Only blocks that begin at or after this count: the present weight settled, for the first weight plus

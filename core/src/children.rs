@@ -1,7 +1,9 @@
 //! What runs a version: its Deployment, its Service, the record of both, and the release's own Service.
 
 mod artifact;
+mod autoscaler;
 mod deployment;
+mod placement;
 mod preset;
 mod probes;
 mod record;
@@ -9,18 +11,22 @@ mod server;
 mod service;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::meta;
+use crate::api::pods::{PodFields, Preset};
+use crate::meta::{self, Component};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::version::{Hash, Version};
 
-pub use record::{record, recorded};
+pub use artifact::{VOLUME as MODEL_VOLUME, claim, path as model_path};
+pub use autoscaler::{autoscaler, scale_read};
+pub use record::{has_app, record, recorded};
 pub use service::apex;
 
 /// What was rendered for a version when it first got a role: whole objects but for replicas and `seq`.
@@ -33,6 +39,60 @@ pub struct Rendered<'a> {
     pub deployment: Cow<'a, Value>,
     /// Its Service.
     pub service: Cow<'a, Value>,
+    /// What runs its app, if it has one.
+    pub app: Option<App<'a>>,
+}
+
+/// What was rendered for a version's app.
+#[derive(Clone, Debug, PartialEq)]
+pub struct App<'a> {
+    /// Its Deployment.
+    pub deployment: Cow<'a, Value>,
+    /// Its Service: the version's entrance.
+    pub service: Cow<'a, Value>,
+}
+
+impl Rendered<'_> {
+    /// Where requests enter the version: its app if it has one.
+    pub fn entrance(&self) -> (Component, &Value) {
+        match &self.app {
+            Some(app) => (Component::App, &app.service),
+            None => (Component::Model, &self.service),
+        }
+    }
+}
+
+/// One of the things that a version runs: its model, or its app.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    component: Component,
+    version: &'a Version,
+    pod: &'a PodFields,
+    preset: Preset,
+}
+
+impl<'a> Part<'a> {
+    fn model(version: &'a Version) -> Self {
+        let preset = version.effective.model.preset.unwrap_or_default();
+        Self { component: Component::Model, version, pod: version.pod(), preset }
+    }
+
+    fn app(version: &'a Version) -> Option<Self> {
+        let pod = version.app()?;
+        Some(Self { component: Component::App, version, pod, preset: Preset::Custom })
+    }
+
+    fn name(self, release: &Release) -> String {
+        part_name(release, &self.version.hash, self.component)
+    }
+
+    fn labels(self, release: &Release) -> Value {
+        meta::version_labels(release, &self.version.hash, &self.version.name, self.component)
+    }
+
+    fn selector(self, release: &Release) -> Value {
+        meta::selector(release, &self.version.hash, self.component)
+    }
 }
 
 /// What was rendered as it is sent: after the decision `seq`, and of a Deployment with its size.
@@ -46,15 +106,32 @@ pub fn sent(rendered: Value, replicas: Option<i32>, seq: i64) -> Value {
 
 /// Renders a version's objects.
 pub fn render(release: &Release, version: &Version, settings: &Settings) -> Rendered<'static> {
+    let model = Part::model(version);
     Rendered {
-        deployment: Cow::Owned(deployment::render(release, version, settings)),
-        service: Cow::Owned(service::render(release, version)),
+        deployment: Cow::Owned(deployment::render(release, model, settings)),
+        service: Cow::Owned(service::render(release, model)),
+        app: Part::app(version).map(|part| App {
+            deployment: Cow::Owned(deployment::render(release, part, settings)),
+            service: Cow::Owned(service::render(release, part)),
+        }),
     }
 }
 
 /// Names a version's Deployment.
 pub fn deployment_key(release: &Release, hash: &Hash) -> Key {
     key(release, Kind::Deployment, release.object_name(hash))
+}
+
+/// Names an object of one of a version's two parts: its Deployment, Service or autoscaler.
+pub fn part_key(release: &Release, hash: &Hash, component: Component, kind: Kind) -> Key {
+    key(release, kind, part_name(release, hash, component))
+}
+
+fn part_name(release: &Release, hash: &Hash, component: Component) -> String {
+    match component {
+        Component::Model => release.object_name(hash),
+        Component::App => release.app_name(hash),
+    }
 }
 
 /// Names a version's Service.

@@ -237,12 +237,14 @@ fn candidate(status: &mut ModelReleaseStatus) -> &mut Candidate {
     status.state.candidate.get_or_insert_with(Candidate::default)
 }
 
-fn newcomer(s: &Situation, hash: &Hash, track: Track) -> VersionStatus {
+/// A version that just got a role.
+pub fn newcomer(s: &Situation, hash: &Hash, track: Track) -> VersionStatus {
     VersionStatus {
         hash: hash.to_string(),
         version: name(s, hash),
         track,
         replicas: s.release.version(hash).map_or(1, crate::version::Version::min_replicas),
+        app_replicas: 0,
         ready_replicas: 0,
         since: Some(s.now),
         exposed: false,

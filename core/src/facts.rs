@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::Subject;
 use crate::api::status::{ModelReleaseStatus, Phase, Track, TrafficState, TrafficStatus};
+use crate::capacity;
 use crate::covers::covers;
 use crate::pods;
 use crate::situation::{Situation, elapsed, later, role, role_mut};
@@ -45,7 +46,7 @@ fn seen(status: &mut ModelReleaseStatus, s: &Situation) {
     }
     for version in &mut status.versions {
         let hash = Hash::known(&version.hash);
-        version.replicas = wanted::size(s, version);
+        (version.replicas, version.app_replicas) = capacity::asked_of(s, version);
         version.ready_replicas = s.endpoints(&hash);
         version.artifact = pods::artifact(s.pods_of(&hash)).or(version.artifact.take());
         version.failure = s.pod_failure(&hash);
@@ -173,6 +174,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
         Phase::Shadowing => Some(Subject {
             stable,
             canary: canary?,
+            apps: apps(s, [stable, canary]),
             attempt: memory.attempt,
             evidence_from: s.status.step.as_ref()?.settled_at?,
             baking: false,
@@ -187,6 +189,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
             Some(Subject {
                 stable,
                 canary: canary?,
+                apps: apps(s, [stable, canary]),
                 attempt: memory.attempt,
                 evidence_from: memory.evidence_from?.max(in_force),
                 baking: false,
@@ -196,6 +199,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
         Phase::Baking => Some(Subject {
             stable: None,
             canary: stable?,
+            apps: apps(s, [stable, None]),
             attempt: memory.attempt,
             evidence_from: s.status.phase_started_at?,
             baking: true,
@@ -203,6 +207,11 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
         }),
         _ => None,
     }
+}
+
+/// Those of two versions whose requests enter by an app.
+fn apps(s: &Situation, both: [Option<&Hash>; 2]) -> Vec<Hash> {
+    both.into_iter().flatten().filter(|hash| s.has_app(hash)).cloned().collect()
 }
 
 /// The bake clock runs while something can be seen and nobody paused it.

@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod api;
+pub mod capacity;
 pub mod children;
 pub mod covers;
 pub mod drift;

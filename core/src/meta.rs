@@ -9,8 +9,24 @@ use crate::api::{
 use crate::release::Release;
 use crate::version::Hash;
 
-/// Value of [`LABEL_COMPONENT`] on what runs or leads to a model.
-pub(crate) const MODEL: &str = "model";
+/// What of a version an object belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// What runs or leads to its model.
+    Model,
+    /// What runs or leads to its app.
+    App,
+}
+
+impl Component {
+    /// Value of [`LABEL_COMPONENT`], and name of the container.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::App => "app",
+        }
+    }
+}
 
 /// Labels of an object of the release as a whole.
 ///
@@ -24,20 +40,20 @@ pub(crate) fn labels(release: &Release) -> Value {
 }
 
 /// Labels of an object of one version. No role is ever among them: a role changes, a pod's labels do not.
-pub(crate) fn version_labels(release: &Release, hash: &Hash, name: &str) -> Value {
+pub(crate) fn version_labels(release: &Release, hash: &Hash, name: &str, component: Component) -> Value {
     json!({
         "app.kubernetes.io/name": release.name,
         "app.kubernetes.io/version": name,
         "app.kubernetes.io/managed-by": FIELD_MANAGER,
         LABEL_NAME: release.name,
         LABEL_VERSION: hash.as_str(),
-        LABEL_COMPONENT: MODEL,
+        LABEL_COMPONENT: component.as_str(),
     })
 }
 
-/// What selects a version's pods, and nothing else in the namespace.
-pub(crate) fn selector(release: &Release, hash: &Hash) -> Value {
-    json!({LABEL_NAME: release.name, LABEL_VERSION: hash.as_str(), LABEL_COMPONENT: MODEL})
+/// What selects a version's pods of one component, and nothing else in the namespace.
+pub(crate) fn selector(release: &Release, hash: &Hash, component: Component) -> Value {
+    json!({LABEL_NAME: release.name, LABEL_VERSION: hash.as_str(), LABEL_COMPONENT: component.as_str()})
 }
 
 /// Metadata of an object in the release's namespace: deleted with the release, by its owner reference.

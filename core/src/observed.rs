@@ -44,6 +44,8 @@ pub struct Live {
     pub seq: Option<i64>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether another manager than ours owns `spec.replicas`: an autoscaler, or a person who scaled.
+    pub scaled_by_others: bool,
     /// The whole object as JSON, without managedFields.
     pub body: Value,
 }

@@ -12,6 +12,7 @@ use crate::version::Hash;
 #[allow(missing_docs, reason = "Kubernetes' and Istio's own names")]
 pub enum Kind {
     Deployment,
+    HorizontalPodAutoscaler,
     Service,
     ControllerRevision,
     VirtualService,
@@ -20,13 +21,22 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Deployment, Self::Service, Self::ControllerRevision, Self::VirtualService, Self::EnvoyFilter];
+    pub const ALL: [Self; 6] = [
+        Self::Deployment,
+        Self::HorizontalPodAutoscaler,
+        Self::Service,
+        Self::ControllerRevision,
+        Self::VirtualService,
+        Self::EnvoyFilter,
+    ];
 
     /// Group, version, kind and plural.
     pub fn api(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
+            Self::HorizontalPodAutoscaler => {
+                ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+            }
             Self::Service => ("", "v1", "Service", "services"),
             Self::ControllerRevision => ("apps", "v1", "ControllerRevision", "controllerrevisions"),
             Self::VirtualService => ("networking.istio.io", "v1", "VirtualService", "virtualservices"),

@@ -232,7 +232,7 @@ impl Release {
         let canary = spec.canary.as_ref().map(|block| Version::of(spec.runtime.as_ref(), block));
         for (block, version) in [("stable", Some(&stable)), ("canary", canary.as_ref())] {
             if let Some(version) = version {
-                sense::version(block, version, &mut refused);
+                sense::version(block, version, settings, &mut refused);
             }
         }
         unsupported::refuse(spec, &mut refused);
@@ -261,6 +261,11 @@ impl Release {
     /// Name of a version's Deployment, Service and record.
     pub fn object_name(&self, hash: &crate::version::Hash) -> String {
         crate::version::object_name(&self.name, hash)
+    }
+
+    /// Name of the Deployment and Service of a version's app.
+    pub fn app_name(&self, hash: &crate::version::Hash) -> String {
+        format!("{}-app", self.object_name(hash))
     }
 
     /// The version of a hash, if the spec names it.

@@ -12,6 +12,8 @@ pub struct Settings {
     pub gateways: Vec<GatewaySet>,
     /// Where evidence comes from.
     pub prometheus: Prometheus,
+    /// Service accounts that releases may name, in any namespace; `*` allows each. None: only `default`, unnamed.
+    pub service_accounts: Vec<String>,
     /// Image of the init container that fetches models.
     pub fetcher_image: String,
     /// Time in which proxies that cannot be asked are taken to have followed. Seconds.
@@ -26,6 +28,7 @@ impl Default for Settings {
             traffic: Mesh::default(),
             gateways: Vec::new(),
             prometheus: Prometheus::default(),
+            service_accounts: Vec::new(),
             fetcher_image: concat!("modelrelease/fetcher:", env!("CARGO_PKG_VERSION")).to_owned(),
             propagation_wait_seconds: 5,
             detect_seconds: 5,

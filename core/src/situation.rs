@@ -5,9 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::analysis::Look;
 use crate::api::annotations::{Pause, Promote, Retry, Rollback};
 use crate::api::status::{Candidate, ModelReleaseStatus, Phase, Track, VersionStatus};
+use crate::capacity;
 use crate::children;
+use crate::meta::Component;
 use crate::observed::{Live, Observed, Pod};
-use crate::plan::Key;
+use crate::plan::{Key, Kind};
 use crate::pods;
 use crate::release::{Release, Shadow};
 use crate::settings::Settings;
@@ -257,20 +259,47 @@ impl Situation<'_> {
             .filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()))
     }
 
-    /// Ready endpoints of a version's own Service.
+    /// Whether a version has an app: by what was rendered for it, else by the spec.
+    pub fn has_app(&self, hash: &Hash) -> bool {
+        let record = self.observed.children.get(&children::record_key(self.release, hash));
+        let ours = record.filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()));
+        match ours {
+            Some(live) => children::has_app(&live.body),
+            None => self.release.version(hash).is_some_and(|version| version.app().is_some()),
+        }
+    }
+
+    /// Ready endpoints of a version's own Service; with an app of that Service which has fewer.
     pub fn endpoints(&self, hash: &Hash) -> i32 {
-        self.observed.endpoints.get(&self.release.object_name(hash)).copied().unwrap_or(0)
+        let of = |service: &str| self.observed.endpoints.get(service).copied().unwrap_or(0);
+        let model = of(&self.release.object_name(hash));
+        if self.has_app(hash) { model.min(of(&self.release.app_name(hash))) } else { model }
     }
 
     /// Ready(v, n): the Deployment's status is current, at least `n` pods are available, and the version's own Service
-    /// has at least `n` ready endpoints.
+    /// has at least `n` ready endpoints; the same of its app, if it has one, for as many of its pods as go with `n`.
     pub fn ready(&self, hash: &Hash, n: i32) -> bool {
-        let Some(live) = self.deployment(hash) else { return false };
-        let number =
-            |pointer: &str| live.body.pointer(pointer).and_then(serde_json::Value::as_i64).unwrap_or(0);
-        number("/status/observedGeneration") >= number("/metadata/generation")
-            && number("/status/availableReplicas") >= i64::from(n)
-            && self.endpoints(hash) >= n
+        let up = |deployment: &Key, service: &str, n: i32| {
+            let live = self.observed.children.get(deployment);
+            let ours = live.filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()));
+            let number = |pointer: &str| {
+                ours.and_then(|live| live.body.pointer(pointer))
+                    .and_then(serde_json::Value::as_i64)
+                    .unwrap_or(0)
+            };
+            ours.is_some()
+                && number("/status/observedGeneration") >= number("/metadata/generation")
+                && number("/status/availableReplicas") >= i64::from(n)
+                && self.observed.endpoints.get(service).copied().unwrap_or(0) >= n
+        };
+        let release = self.release;
+        up(&children::deployment_key(release, hash), &release.object_name(hash), n)
+            && (!self.has_app(hash)
+                || up(
+                    &children::part_key(release, hash, Component::App, Kind::Deployment),
+                    &release.app_name(hash),
+                    capacity::app_for(self, hash, n),
+                ))
     }
 
     /// w(v): the weight of a version in the traffic object as read back.
@@ -411,16 +440,26 @@ impl Situation<'_> {
         let mut names: Vec<Key> = Vec::new();
         for version in &self.status.versions {
             let hash = Hash::known(&version.hash);
+            let of = |component, kind| children::part_key(self.release, &hash, component, kind);
             names.extend([
                 children::deployment_key(self.release, &hash),
                 children::service_key(self.release, &hash),
                 children::record_key(self.release, &hash),
+                of(Component::App, Kind::Deployment),
+                of(Component::App, Kind::Service),
+                of(Component::Model, Kind::HorizontalPodAutoscaler),
+                of(Component::App, Kind::HorizontalPodAutoscaler),
             ]);
         }
         names.extend([children::apex_key(self.release), traffic::traffic_key(self.release)]);
         if self.role(Track::Stable).is_none() {
-            names.push(children::deployment_key(self.release, &self.release.stable.hash));
-            names.push(children::service_key(self.release, &self.release.stable.hash));
+            let hash = &self.release.stable.hash;
+            names.push(children::deployment_key(self.release, hash));
+            names.push(children::service_key(self.release, hash));
+            if self.release.stable.app().is_some() {
+                let of = |kind| children::part_key(self.release, hash, Component::App, kind);
+                names.extend([of(Kind::Deployment), of(Kind::Service)]);
+            }
         }
         self.observed
             .children

@@ -40,6 +40,8 @@ pub struct Split {
 pub struct Mirror {
     /// Its hash.
     pub hash: Hash,
+    /// Whether requests enter it by its app.
+    pub app: bool,
     /// Percent of the requests that are copied, 1 to 100.
     pub percent: i32,
 }
@@ -51,6 +53,8 @@ pub struct Entry {
     pub hash: Hash,
     /// Its name for people.
     pub name: String,
+    /// Whether requests enter it by its app.
+    pub app: bool,
     /// Its percent, 0 to 100.
     pub weight: i32,
 }
@@ -62,6 +66,8 @@ pub struct Route {
     pub hash: Hash,
     /// Its name for people.
     pub name: String,
+    /// Whether requests enter it by its app.
+    pub app: bool,
     /// Values of the version header that ask for it: its name, and `stable` or `canary`.
     pub words: Vec<String>,
 }

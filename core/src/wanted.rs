@@ -7,13 +7,16 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::api::status::{ModelReleaseStatus, Phase, Track, VersionStatus};
+use crate::capacity;
 use crate::children::{self, Rendered};
 use crate::covers::covers;
+use crate::effects::newcomer;
+use crate::meta::Component;
 use crate::observed::Live;
 use crate::plan::{Key, Kind};
 use crate::situation::{Situation, role};
 use crate::traffic::{self, Entry, Mirror, Route, Split};
-use crate::version::{Hash, Version, digest};
+use crate::version::{Hash, digest};
 
 /// The percent that is committed for a version.
 pub fn committed_weight(status: &ModelReleaseStatus, hash: &Hash) -> i32 {
@@ -29,8 +32,10 @@ pub fn committed_weight(status: &ModelReleaseStatus, hash: &Hash) -> i32 {
 /// What the traffic object is to say; none before anything serves.
 pub fn split(s: &Situation) -> Option<Split> {
     let stable = s.role(Track::Stable)?;
-    let entry =
-        |v: &VersionStatus, weight| Entry { hash: Hash::known(&v.hash), name: v.version.clone(), weight };
+    let entry = |v: &VersionStatus, weight| {
+        let hash = Hash::known(&v.hash);
+        Entry { app: s.has_app(&hash), hash, name: v.version.clone(), weight }
+    };
     let candidate = s.role(Track::Canary).filter(|_| takes_part(s));
     let leaving = s.role(Track::Failed);
     let (other, weight) = match (candidate, leaving, s.role(Track::Previous)) {
@@ -40,10 +45,10 @@ pub fn split(s: &Situation) -> Option<Split> {
         // The placeholder: of two entries Istio makes a weighted cluster, of one it would not.
         (None, None, None) => (stable, 0),
     };
-    let route = |v: &VersionStatus, word: Option<&str>| Route {
-        hash: Hash::known(&v.hash),
-        name: v.version.clone(),
-        words: std::iter::once(v.version.clone()).chain(word.map(str::to_owned)).collect(),
+    let route = |v: &VersionStatus, word: Option<&str>| {
+        let hash = Hash::known(&v.hash);
+        let words = std::iter::once(v.version.clone()).chain(word.map(str::to_owned)).collect();
+        Route { app: s.has_app(&hash), hash, name: v.version.clone(), words }
     };
     let routes = [
         Some(route(stable, Some("stable"))),
@@ -61,7 +66,8 @@ pub fn split(s: &Situation) -> Option<Split> {
 /// The candidate's copies, while it is shown to nobody yet.
 fn copies(s: &Situation, candidate: &VersionStatus) -> Option<Mirror> {
     let shadow = s.release.rollout.shadow.as_ref().filter(|_| s.phase() == Phase::Shadowing)?;
-    Some(Mirror { hash: Hash::known(&candidate.hash), percent: shadow.mirror_percent })
+    let hash = Hash::known(&candidate.hash);
+    Some(Mirror { app: s.has_app(&hash), hash, percent: shadow.mirror_percent })
 }
 
 /// Whether the candidate has its place in the traffic object: it was ready, and has not lost its endpoints since.
@@ -88,10 +94,10 @@ pub fn traffic_digest(s: &Situation) -> String {
     })
 }
 
-/// Pods that a version is to have.
+/// Pods that a version's model is to have; under an autoscaler the least number of them.
 pub fn size(s: &Situation, version: &VersionStatus) -> i32 {
     let hash = Hash::known(&version.hash);
-    let own = s.release.version(&hash).map(Version::min_replicas);
+    let own = capacity::least(s, &hash);
     let phase = s.phase();
     match version.track {
         Track::Stable if s.on_the_way() || phase == Phase::Baking => {
@@ -117,7 +123,7 @@ fn candidate_size(s: &Situation, hash: &Hash) -> i32 {
 impl Situation<'_> {
     /// Pods that a version needs for all traffic: in a promotion as many as stable had, else its own minimum.
     pub fn full_size(&self, hash: &Hash) -> i32 {
-        let own = self.release.version(hash).map_or(1, Version::min_replicas);
+        let own = capacity::least(self, hash).unwrap_or(1);
         if self.phase() == Phase::Promoting { own.max(self.stable_replicas()) } else { own }
     }
 }
@@ -129,7 +135,7 @@ pub struct Child<'a> {
     /// All that we say about it, but for its size and number. What is on record is compared where it stands: mostly
     /// there is nothing to write, and nothing is copied.
     pub body: Cow<'a, Value>,
-    /// Pods that it is to have, if it is a Deployment.
+    /// Pods that it asks for, if it is a Deployment whose size is ours to set.
     pub replicas: Option<i32>,
     /// Number of the decision that it follows.
     pub seq: i64,
@@ -165,14 +171,13 @@ pub fn workloads<'a>(s: &'a Situation) -> Vec<Child<'a>> {
     if s.role(Track::Stable).is_none() {
         if s.release.refused.is_none() {
             let version = &s.release.stable;
-            let replicas = version.min_replicas();
-            version_children(s, &version.hash, &version.name, replicas, seq, &mut wanted);
+            let starts = newcomer(s, &version.hash, Track::Stable);
+            version_children(s, &starts, seq, &mut wanted);
         }
         return wanted;
     }
     for version in &s.status.versions {
-        let hash = Hash::known(&version.hash);
-        version_children(s, &hash, &version.version, size(s, version), seq, &mut wanted);
+        version_children(s, version, seq, &mut wanted);
     }
     wanted.extend(apex(s, seq));
     wanted
@@ -187,26 +192,32 @@ fn rendered<'a>(s: &'a Situation, hash: &Hash) -> Option<Rendered<'a>> {
         .or_else(|| s.release.version(hash).map(|version| children::render(s.release, version, s.settings)))
 }
 
-fn version_children<'a>(
-    s: &'a Situation,
-    hash: &Hash,
-    name: &str,
-    replicas: i32,
-    seq: i64,
-    wanted: &mut Vec<Child<'a>>,
-) {
+fn version_children<'a>(s: &'a Situation, version: &VersionStatus, seq: i64, wanted: &mut Vec<Child<'a>>) {
+    let hash = &Hash::known(&version.hash);
     let Some(rendered) = rendered(s, hash) else { return };
     let key = children::record_key(s.release, hash);
     // A record never changes: one that is there is as it should be.
     let record = match s.observed.children.get(&key) {
         Some(live) => Cow::Borrowed(&live.body),
-        None => Cow::Owned(children::record(s.release, hash, name, &rendered, seq)),
+        None => Cow::Owned(children::record(s.release, hash, &version.version, &rendered, seq)),
     };
     wanted.push(Child { key, body: record, replicas: None, seq });
-    let key = children::service_key(s.release, hash);
-    wanted.push(Child { key, body: rendered.service, replicas: None, seq });
-    let key = children::deployment_key(s.release, hash);
-    wanted.push(Child { key, body: rendered.deployment, replicas: Some(replicas), seq });
+    let app = rendered.app.map(|app| (Component::App, app.deployment, app.service));
+    let model = (Component::Model, rendered.deployment, rendered.service);
+    for (component, deployment, service) in [Some(model), app].into_iter().flatten() {
+        let of = |kind| children::part_key(s.release, hash, component, kind);
+        wanted.push(Child { key: of(Kind::Service), body: service, replicas: None, seq });
+        let key = of(Kind::Deployment);
+        let floor = capacity::floor(s, version, component);
+        let scale = capacity::scale(s, hash, component).filter(|_| floor > 0);
+        let replicas = capacity::asked(s, &key, floor, scale.is_some());
+        wanted.push(Child { key, body: deployment, replicas, seq });
+        if let Some(scale) = scale {
+            let named = (hash, version.version.as_str());
+            let scaler = children::autoscaler(s.release, named, component, scale, floor, seq);
+            wanted.push(Child::whole((of(Kind::HorizontalPodAutoscaler), scaler), seq));
+        }
+    }
 }
 
 /// The release's own Service. It follows stable only to where there are endpoints.
@@ -245,11 +256,15 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[&Key]) -> Vec<&'a Key> {
         Kind::VirtualService => (served && s.release.refused.is_none()) || s.expired(),
         Kind::EnvoyFilter if s.expired() => quiet,
         Kind::EnvoyFilter => s.release.refused.is_none(),
+        // It can only raise; what it found last is the size for as long as the spec is refused.
+        Kind::HorizontalPodAutoscaler => s.release.refused.is_none() || s.expired(),
         Kind::Deployment => quiet && !routed.contains(&hash_of(&live.body)),
         Kind::Service | Kind::ControllerRevision => {
             let hash = hash_of(&live.body);
+            let deployment = |component| children::part_key(s.release, &hash, component, Kind::Deployment);
             let still_runs = s.observed.pods.iter().any(|pod| pod.hash == hash.as_str())
-                || s.observed.children.contains_key(&children::deployment_key(s.release, &hash));
+                || s.observed.children.contains_key(&deployment(Component::Model))
+                || s.observed.children.contains_key(&deployment(Component::App));
             quiet && !still_runs && !routed.contains(&hash)
         }
     })

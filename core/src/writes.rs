@@ -192,10 +192,15 @@ fn may_route(s: &Situation, moved: Moved) -> bool {
 
 /// Whether a write would take pods away.
 fn shrinks(s: &Situation, child: &Child) -> bool {
-    let Some(replicas) = child.replicas else { return false };
-    let live = s.observed.children.get(&child.key);
-    let now = live.and_then(|live| live.body.pointer("/spec/replicas")).and_then(Value::as_i64);
-    now.is_some_and(|now| now > i64::from(replicas))
+    let Some(live) = s.observed.children.get(&child.key) else { return false };
+    let number = |body: &Value, field: &str| body.pointer(field).and_then(Value::as_i64);
+    let (wanted, now) = if child.key.kind == Kind::HorizontalPodAutoscaler {
+        // Its floor holds pods: where that falls, they may go.
+        (number(&child.body, "/spec/minReplicas"), number(&live.body, "/spec/minReplicas"))
+    } else {
+        (child.replicas.map(i64::from), number(&live.body, "/spec/replicas"))
+    };
+    wanted.zip(now).is_some_and(|(wanted, now)| now > wanted)
 }
 
 /// The write for one object, if it needs one.

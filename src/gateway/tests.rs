@@ -31,6 +31,7 @@ fn behind(caches: &Caches, pod: &str, port: u16) {
         name: format!("slice-{pod}"),
         uid: pod.into(),
         resource_version: "1".into(),
+        scaled_by_others: false,
         body,
     };
     caches

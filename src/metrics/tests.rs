@@ -26,7 +26,7 @@ fn release(name: &str) -> Object {
             "difference": {"estimate": "-0.0130", "lower": "-0.0500", "upper": "0.0240"},
         }},
         "history": [decision, older],
-        "state": {"version": 1, "drift": 2},
+        "state": {"version": 1, "drift": {"total": 2}},
     });
     let spec = json!({"stable": {"version": "v1", "image": "i"}, "canary": {"version": "v2", "image": "i"},
         "analysis": {"quality": {"min": "0.9"}}});
@@ -38,6 +38,7 @@ fn release(name: &str) -> Object {
         name: name.into(),
         uid: "u".into(),
         resource_version: "1".into(),
+        scaled_by_others: false,
         body,
     }
 }

@@ -14,6 +14,7 @@ fn put(caches: &Caches, watched: Watched, mut body: Value) {
         name: meta["name"].as_str().unwrap().into(),
         uid: body["metadata"]["uid"].as_str().unwrap().into(),
         resource_version: "7".into(),
+        scaled_by_others: false,
         body,
     };
     caches.take(&Scope { watched, namespace: None, labels: None }, Change::Set(object));

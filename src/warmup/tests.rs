@@ -39,6 +39,7 @@ fn caches(watched: Watched, namespace: &str, service: &str, port: u16) -> Caches
         name: "slice".into(),
         uid: "slice".into(),
         resource_version: "1".into(),
+        scaled_by_others: false,
         body,
     };
     caches.take(&Scope { watched, namespace: None, labels: None }, Change::Set(object));

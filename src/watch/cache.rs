@@ -39,6 +39,8 @@ pub struct Object {
     pub uid: String,
     /// Its resourceVersion.
     pub resource_version: String,
+    /// Of a Deployment: whether another manager than ours owns `spec.replicas`.
+    pub scaled_by_others: bool,
     /// All of it that is kept, as JSON.
     pub body: Value,
 }

@@ -24,6 +24,7 @@ const RELEASES: &[Rule] = &[
     rule("modelrelease.dev", &["modelreleases/status"], &["get", "update", "patch"]),
     rule("modelrelease.dev", &["modelreleases/finalizers"], &["update"]),
     rule("apps", &["deployments"], CHILD),
+    rule("autoscaling", &["horizontalpodautoscalers"], CHILD),
     rule("apps", &["controllerrevisions"], &["get", "list", "watch", "create", "delete"]),
     rule("", &["services"], CHILD),
     rule("networking.istio.io", &["virtualservices", "envoyfilters"], CHILD),

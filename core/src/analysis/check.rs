@@ -230,9 +230,9 @@ impl Check<'_> {
 }
 
 /// The versions whose rows count. While baking the former stable's do not.
-fn names<'n>(release: &'n Release, subject: &Subject<'n>) -> Names<'n> {
+fn names<'n>(release: &'n Release, subject: &'n Subject<'n>) -> Names<'n> {
     let stable = subject.stable.filter(|hash| !subject.baking && *hash != subject.canary);
-    Names::new(release, stable, subject.canary)
+    Names::new(release, stable, subject.canary, &subject.apps)
 }
 
 /// End of the block that a check needs next.

@@ -42,6 +42,7 @@ pub(super) struct Names<'a> {
     release: &'a Release,
     stable: Option<&'a Hash>,
     canary: &'a Hash,
+    apps: &'a [Hash],
 }
 
 /// Whose a row is.
@@ -55,8 +56,13 @@ pub(super) enum Whose {
 
 impl<'a> Names<'a> {
     /// Of a release and two of its versions.
-    pub fn new(release: &'a Release, stable: Option<&'a Hash>, canary: &'a Hash) -> Self {
-        Self { release, stable, canary }
+    pub fn new(release: &'a Release, stable: Option<&'a Hash>, canary: &'a Hash, apps: &'a [Hash]) -> Self {
+        Self { release, stable, canary, apps }
+    }
+
+    /// Name of the workload and Service by which requests enter a version.
+    fn entrance(&self, hash: &Hash) -> String {
+        if self.apps.contains(hash) { self.release.app_name(hash) } else { self.release.object_name(hash) }
     }
 
     fn hashes(&self) -> impl Iterator<Item = &'a Hash> {
@@ -93,7 +99,7 @@ impl<'a> Names<'a> {
             };
             let rest = format!(".{}.svc.", self.release.namespace);
             let whose = self.whose(|hash| {
-                host.strip_prefix(&self.release.object_name(hash)).is_some_and(|h| h.starts_with(&rest))
+                host.strip_prefix(&self.entrance(hash)).is_some_and(|h| h.starts_with(&rest))
             })?;
             return Some((whose, port));
         }
@@ -102,7 +108,7 @@ impl<'a> Names<'a> {
             ("destination_service_name", "destination_service_namespace"),
         ] {
             if get(namespace) == self.release.namespace
-                && let Some(whose) = self.whose(|hash| self.release.object_name(hash) == get(name))
+                && let Some(whose) = self.whose(|hash| self.entrance(hash) == get(name))
             {
                 return Some((whose, ""));
             }
@@ -121,9 +127,9 @@ impl<'a> Names<'a> {
         )
     }
 
-    /// A regular expression for the names of the versions' workloads and Services.
+    /// A regular expression for the names of the workloads and Services by which requests enter the versions.
     fn objects(&self) -> String {
-        let names: Vec<String> = self.hashes().map(|hash| regex(&self.release.object_name(hash))).collect();
+        let names: Vec<String> = self.hashes().map(|hash| regex(&self.entrance(hash))).collect();
         names.join("|")
     }
 }

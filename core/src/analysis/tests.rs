@@ -154,6 +154,7 @@ impl Trial {
         Subject {
             stable: self.with_stable.then_some(&self.stable),
             canary: &self.canary,
+            apps: Vec::new(),
             attempt: self.attempt,
             evidence_from: at(self.from),
             baking: self.baking,

@@ -128,9 +128,12 @@ pub struct PodFields {
     pub affinity: Option<Affinity>,
     /// How the version's own pods are spread. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 4))]
+    #[schemars(
+        length(max = 4),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["topologyKey", "whenUnsatisfiable"])
+    )]
     pub topology_spread_constraints: Option<Vec<SpreadConstraint>>,
-    /// Service account of this namespace; its token is not mounted. Default: default.
+    /// Service account of this namespace, of the administrator's list; its token is not mounted. Default: default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,

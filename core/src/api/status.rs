@@ -215,6 +215,9 @@ pub struct VersionStatus {
     /// Pods wanted.
     #[serde(default)]
     pub replicas: i32,
+    /// Pods of its app wanted, if it has one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub app_replicas: i32,
     /// Pods ready.
     #[serde(default)]
     pub ready_replicas: i32,
@@ -253,6 +256,11 @@ pub struct VersionStatus {
     /// What is wrong with one of its pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<PodFailure>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// What was fetched.

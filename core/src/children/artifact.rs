@@ -10,11 +10,19 @@ use crate::version::Version;
 
 /// Name of the init container; its termination message is read.
 pub(super) const NAME: &str = "fetch";
-const VOLUME: &str = "model";
+/// Name of the volume that the fetched model lies in.
+pub const VOLUME: &str = "model";
 const DEFAULT_PATH: &str = "/mnt/models";
 
+/// What a `pvc://` address names: the claim, and the folder in it, empty for all of it.
+pub fn claim(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("pvc://")?;
+    let (claim, folder) = rest.split_once('/').unwrap_or((rest, ""));
+    Some((claim, folder.trim_matches('/')))
+}
+
 /// Folder in which the server finds the model. None if the model is in the image.
-pub(super) fn path(version: &Version) -> Option<String> {
+pub fn path(version: &Version) -> Option<String> {
     version.effective.storage_uri.as_ref().map(|_| folder(storage(version)).to_owned())
 }
 
@@ -28,12 +36,21 @@ fn folder(storage: Option<&Storage>) -> &str {
 
 /// How the server sees the volume: it may not change what was verified.
 pub(super) fn mount_in_server(version: &Version) -> Option<Value> {
-    path(version).map(|path| json!({"name": VOLUME, "mountPath": path, "readOnly": true}))
+    let uri = version.effective.storage_uri.as_ref()?;
+    let mut mount = Map::new();
+    put(&mut mount, "name", Some(VOLUME));
+    put(&mut mount, "mountPath", path(version));
+    put(&mut mount, "readOnly", Some(true));
+    put(&mut mount, "subPath", claim(uri).map(|(_, folder)| folder).filter(|folder| !folder.is_empty()));
+    Some(Value::Object(mount))
 }
 
 /// The volume.
 pub(super) fn volume(version: &Version) -> Option<Value> {
-    version.effective.storage_uri.as_ref().map(|_| {
+    version.effective.storage_uri.as_ref().map(|uri| {
+        if let Some((claim, _)) = claim(uri) {
+            return json!({"name": VOLUME, "persistentVolumeClaim": {"claimName": claim, "readOnly": true}});
+        }
         let size = storage(version).and_then(|s| s.size.as_ref()).map(quantity);
         let mut options = Map::new();
         put(&mut options, "sizeLimit", size);
@@ -41,10 +58,10 @@ pub(super) fn volume(version: &Version) -> Option<Value> {
     })
 }
 
-/// The init container. None if the model is in the image.
+/// The init container. None if the model is in the image or on a claim.
 pub(super) fn container(version: &Version, settings: &Settings) -> Option<Value> {
     let effective = &version.effective;
-    let uri = effective.storage_uri.as_ref()?;
+    let uri = effective.storage_uri.as_ref().filter(|uri| claim(uri).is_none())?;
     let storage = storage(version);
     let folder = folder(storage);
     let digest = effective.verification.as_ref().map(|v| v.digest.as_str());

@@ -2,65 +2,56 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{artifact, server};
-use crate::api::pods::Toleration;
-use crate::meta::{self, put};
+use super::{Part, artifact, placement, server, volumes};
+use crate::meta::{self, Component, put};
 use crate::release::Release;
 use crate::settings::Settings;
-use crate::version::Version;
 
 /// The Deployment but for its replicas.
-pub(super) fn render(release: &Release, version: &Version, settings: &Settings) -> Value {
-    let labels = meta::version_labels(release, &version.hash, &version.name);
+pub(super) fn render(release: &Release, part: Part, settings: &Settings) -> Value {
+    let labels = part.labels(release);
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": meta::owned(release, &release.object_name(&version.hash), labels.clone()),
+        "metadata": meta::owned(release, &part.name(release), labels.clone()),
         "spec": {
-            "selector": {"matchLabels": meta::selector(release, &version.hash)},
+            "selector": {"matchLabels": part.selector(release)},
             // The template stays as it is; should a person restart the pods, none goes before another is ready.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
             "revisionHistoryLimit": 2,
             "progressDeadlineSeconds": release.rollout.progress_deadline.as_secs(),
-            "template": {"metadata": {"labels": labels}, "spec": pod(release, version, settings)},
+            "template": {"metadata": {"labels": labels}, "spec": pod(release, part, settings)},
         },
     })
 }
 
-fn pod(release: &Release, version: &Version, settings: &Settings) -> Value {
-    let own = version.pod();
+fn pod(release: &Release, part: Part, settings: &Settings) -> Value {
+    let own = part.pod;
+    let fetched = Some(part.version).filter(|_| part.component == Component::Model);
     let grace = server::grace_seconds(release, own);
     let mut fields = Map::new();
     put(&mut fields, "automountServiceAccountToken", Some(false));
     put(&mut fields, "enableServiceLinks", Some(false));
     put(&mut fields, "terminationGracePeriodSeconds", Some(grace));
-    put(&mut fields, "securityContext", Some(security(own.run_as_user)));
-    let selector = own.node_selector.as_ref().filter(|labels| !labels.is_empty());
-    put(&mut fields, "nodeSelector", selector.map(|labels| json!(labels)));
-    let tolerations = own.tolerations.as_deref().filter(|all| !all.is_empty());
-    put(&mut fields, "tolerations", tolerations.map(|all| all.iter().map(toleration).collect::<Vec<_>>()));
+    put(&mut fields, "securityContext", Some(security(own.run_as_user, own.fs_group)));
+    fields.extend(placement::render(own, &part.selector(release)));
+    put(&mut fields, "serviceAccountName", own.service_account_name.clone());
     let secrets = own.image_pull_secrets.as_ref().filter(|all| !all.is_empty());
     put(&mut fields, "imagePullSecrets", secrets.map(|all| json!(all)));
-    put(&mut fields, "volumes", artifact::volume(version).map(|volume| vec![volume]));
-    put(&mut fields, "initContainers", artifact::container(version, settings).map(|fetch| vec![fetch]));
-    put(&mut fields, "containers", Some(vec![server::container(release, version, grace)]));
+    let model = fetched.and_then(artifact::volume);
+    put(&mut fields, "volumes", volumes::volumes(own, model));
+    let fetch = fetched.and_then(|version| artifact::container(version, settings));
+    put(&mut fields, "initContainers", fetch.map(|fetch| vec![fetch]));
+    put(&mut fields, "containers", Some(vec![server::container(release, part, settings, grace)]));
     Value::Object(fields)
 }
 
 /// Pod Security's level `restricted`, whatever the namespace asks for.
-fn security(user: Option<i64>) -> Value {
+fn security(user: Option<i64>, group: Option<i64>) -> Value {
     let mut fields = Map::new();
     put(&mut fields, "runAsNonRoot", Some(true));
     put(&mut fields, "runAsUser", user);
+    put(&mut fields, "fsGroup", group);
     put(&mut fields, "seccompProfile", Some(json!({"type": "RuntimeDefault"})));
     Value::Object(fields)
-}
-
-/// A toleration without empty texts, which the API server drops.
-fn toleration(own: &Toleration) -> Value {
-    let mut value = json!(own);
-    if let Value::Object(fields) = &mut value {
-        fields.retain(|_, field| field.as_str() != Some(""));
-    }
-    value
 }

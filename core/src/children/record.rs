@@ -4,22 +4,31 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::Rendered;
-use crate::meta;
+use super::{App, Rendered};
+use crate::meta::{self, Component};
 use crate::release::Release;
 use crate::version::Hash;
 
 /// The ControllerRevision that keeps what was rendered for a version.
 pub fn record(release: &Release, hash: &Hash, name: &str, rendered: &Rendered, seq: i64) -> Value {
-    let labels = meta::version_labels(release, hash, name);
-    let object = json!({
+    let labels = meta::version_labels(release, hash, name, Component::Model);
+    let mut object = json!({
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": meta::owned(release, &release.object_name(hash), labels),
         "revision": 1,
         "data": {"version": name, "deployment": rendered.deployment, "service": rendered.service},
     });
+    if let Some(app) = &rendered.app {
+        let both = json!({"deployment": app.deployment, "service": app.service});
+        meta::set(&mut object, &["data", "app"], both);
+    }
     meta::with_seq(object, seq)
+}
+
+/// Whether a live record holds an app.
+pub fn has_app(body: &Value) -> bool {
+    body.pointer("/data/app").is_some()
 }
 
 /// The version's name and objects, back from a live ControllerRevision. None if it is not one of ours.
@@ -32,5 +41,13 @@ pub fn recorded(body: &Value) -> Option<(&str, Rendered<'_>)> {
     };
     let deployment = of_kind("/data/deployment", "Deployment")?;
     let service = of_kind("/data/service", "Service")?;
-    Some((name, Rendered { deployment, service }))
+    let app = if has_app(body) {
+        Some(App {
+            deployment: of_kind("/data/app/deployment", "Deployment")?,
+            service: of_kind("/data/app/service", "Service")?,
+        })
+    } else {
+        None
+    };
+    Some((name, Rendered { deployment, service, app }))
 }

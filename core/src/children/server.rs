@@ -1,39 +1,37 @@
-//! The container of the model server.
+//! The container of a model server, or of an app.
 
 use serde_json::{Map, Value, json};
 
 use super::preset::{self, Ports};
-use super::{artifact, probes};
+use super::{Part, artifact, probes, volumes};
 use crate::api::pods::{EnvVar, PodFields, Resources};
-use crate::meta::put;
+use crate::meta::{Component, put};
 use crate::release::Release;
-use crate::version::Version;
+use crate::settings::Settings;
 
-/// Name of the container.
-pub(super) const NAME: &str = "model";
 /// Seconds that a pod which is to end goes on serving, so that proxies stop sending to it first.
 const LINGER: i64 = 5;
 
 /// The container.
-pub(super) fn container(release: &Release, version: &Version, grace: i64) -> Value {
-    let pod = version.pod();
-    let preset = version.effective.model.preset.unwrap_or_default();
+pub(super) fn container(release: &Release, part: Part, settings: &Settings, grace: i64) -> Value {
+    let Part { component, version, pod, preset } = part;
     let ports = preset::ports(preset, pod);
     let model = version.effective.model.model_name.as_deref().unwrap_or(&release.name);
     let mut fields = Map::new();
-    put(&mut fields, "name", Some(NAME));
+    put(&mut fields, "name", Some(component.as_str()));
     put(&mut fields, "image", pod.image.clone());
     put(&mut fields, "imagePullPolicy", Some("IfNotPresent"));
     put(&mut fields, "command", given(pod.command.as_ref()));
     put(&mut fields, "args", given(pod.args.as_ref()));
-    put(&mut fields, "env", Some(environment(model, version)));
+    put(&mut fields, "env", Some(environment(release, part, settings, model)));
     put(&mut fields, "ports", Some(container_ports(ports)));
     put(&mut fields, "resources", pod.resources.as_ref().and_then(|all| resources(all, |_| true)));
     fields.extend(probes::render(pod, preset, model, ports.http));
     // The sleep may not be longer than the time to end.
     put(&mut fields, "lifecycle", Some(json!({"preStop": {"sleep": {"seconds": LINGER.min(grace)}}})));
     put(&mut fields, "securityContext", Some(restricted()));
-    put(&mut fields, "volumeMounts", artifact::mount_in_server(version).map(|mount| vec![mount]));
+    let fetched = if component == Component::Model { artifact::mount_in_server(version) } else { None };
+    put(&mut fields, "volumeMounts", volumes::mounts(pod, fetched));
     Value::Object(fields)
 }
 
@@ -52,15 +50,22 @@ fn given(list: Option<&Vec<String>>) -> Option<Value> {
 
 /// Our variables first, so that the user's may refer to them. One of the user's that has the name of ours replaces it:
 /// an apply may not name a variable twice.
-fn environment(model: &str, version: &Version) -> Vec<Value> {
-    let effective = &version.effective;
-    let format = effective.model_format.as_ref().map(|format| format.name.clone());
-    let users = version.pod().env.as_deref().unwrap_or_default();
+fn environment(release: &Release, part: Part, settings: &Settings, model: &str) -> Vec<Value> {
+    let Part { component, version, pod, .. } = part;
+    let format = version.effective.model_format.as_ref().map(|format| format.name.clone());
+    let users = pod.env.as_deref().unwrap_or_default();
+    let app = component == Component::App;
+    // A name that only this version has: its app calls no other's model, with or without a mesh.
+    let url = app.then(|| {
+        let service = release.object_name(&version.hash);
+        format!("http://{service}.{}.svc.{}", release.namespace, settings.traffic.cluster_domain)
+    });
     let ours = [
         ("MODEL_NAME", Some(model.to_owned())),
         ("MODEL_VERSION", Some(version.name.clone())),
-        ("MODEL_PATH", artifact::path(version)),
+        ("MODEL_PATH", if app { None } else { artifact::path(version) }),
         ("MODEL_FORMAT", format),
+        ("MODEL_URL", url),
     ];
     ours.into_iter()
         .filter(|(name, _)| users.iter().all(|var| var.name != *name))

@@ -2,31 +2,30 @@
 
 use serde_json::{Value, json};
 
-use super::{Rendered, preset};
+use super::{Part, Rendered, preset};
 use crate::api::LABEL_COMPONENT;
 use crate::meta;
 use crate::release::Release;
-use crate::version::{Hash, Version};
+use crate::version::Hash;
 
 /// The version's Service: its pods alone, on the ports that every version has.
-pub(super) fn render(release: &Release, version: &Version) -> Value {
-    let preset = version.effective.model.preset.unwrap_or_default();
-    let own = preset::ports(preset, version.pod());
+pub(super) fn render(release: &Release, part: Part) -> Value {
+    let own = preset::ports(part.preset, part.pod);
     let http =
         json!({"name": "http", "port": 80, "targetPort": own.http, "protocol": "TCP", "appProtocol": "http"});
     let grpc = own.grpc.map(
         |port| json!({"name": "grpc", "port": 9000, "targetPort": port, "protocol": "TCP", "appProtocol": "grpc"}),
     );
-    let labels = meta::version_labels(release, &version.hash, &version.name);
+    let labels = part.labels(release);
     let ports: Vec<Value> = [Some(http), grpc].into_iter().flatten().collect();
     json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": meta::owned(release, &release.object_name(&version.hash), labels),
+        "metadata": meta::owned(release, &part.name(release), labels),
         "spec": {
             // Written, so that making it reachable from outside the cluster is a change that we put right.
             "type": "ClusterIP",
-            "selector": meta::selector(release, &version.hash),
+            "selector": part.selector(release),
             "ports": ports,
         },
     })
@@ -38,9 +37,10 @@ pub(super) fn render(release: &Release, version: &Version) -> Value {
 /// of weight 0 and to one that was rolled back.
 pub fn apex(release: &Release, stable: &Hash, rendered: &Rendered, seq: i64) -> Value {
     let mut labels = meta::labels(release);
-    meta::set(&mut labels, &[LABEL_COMPONENT], json!(meta::MODEL));
-    let mut service = rendered.service.clone().into_owned();
+    let (component, service) = rendered.entrance();
+    meta::set(&mut labels, &[LABEL_COMPONENT], json!(component.as_str()));
+    let mut service = service.clone();
     meta::set(&mut service, &["metadata"], meta::owned(release, &release.name, labels));
-    meta::set(&mut service, &["spec", "selector"], meta::selector(release, stable));
+    meta::set(&mut service, &["spec", "selector"], meta::selector(release, stable, component));
     meta::with_seq(service, seq)
 }

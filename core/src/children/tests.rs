@@ -1,5 +1,7 @@
 //! What a version's objects must say.
 
+mod parts;
+
 use serde_json::{Value, json};
 
 use super::*;

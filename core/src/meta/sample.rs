@@ -93,6 +93,7 @@ pub(crate) fn full() -> Release {
 pub(crate) fn settings() -> Settings {
     serde_json::from_value(json!({
         "traffic": {"clusterDomain": "cluster.local", "meshExportTo": [".", "callers"], "maxClients": 5000},
+        "serviceAccounts": ["models"],
         "fetcherImage": "ghcr.io/modelrelease/fetcher:1.2.3",
         "gateways": [{
             "name": "public",

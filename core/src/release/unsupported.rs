@@ -14,7 +14,6 @@ pub(super) fn refuse(spec: &ModelReleaseSpec, refused: &mut Refusal) {
         .chain(quality)
         .chain(guardrails.filter_map(guardrail))
         .chain(versions.into_iter().filter_map(|(block, version)| storage(block, version?)))
-        .chain(pods(spec))
         .next();
     if let Some((field, reason)) = first {
         refused.add(reason, format!("{field}: not supported by this version of the operator; remove it"));
@@ -66,30 +65,9 @@ fn guardrail(spec: &Guardrail) -> Option<Found> {
 
 fn storage(block: &str, version: &VersionSpec) -> Option<Found> {
     let scheme = version.storage_uri.as_ref()?.split_once("://")?.0;
-    let known = matches!(scheme, "http" | "https");
+    let known = matches!(scheme, "http" | "https" | "pvc");
+    // Nothing fetches it, so nothing could check it.
+    let unchecked = scheme == "pvc" && version.verification.is_some();
     found(!known, &format!("{block}.storageUri: {scheme}://"))
-}
-
-/// What may be said of pods and is not rendered yet.
-fn pods(spec: &ModelReleaseSpec) -> impl Iterator<Item = Found> {
-    let blocks = [
-        ("runtime", spec.runtime.as_ref()),
-        ("stable", Some(&spec.stable.model)),
-        ("canary", spec.canary.as_ref().map(|version| &version.model)),
-    ];
-    blocks.into_iter().filter_map(|(block, fields)| Some((block, fields?))).flat_map(|(block, fields)| {
-        let pod = &fields.pod;
-        [
-            ("app", fields.app.is_some()),
-            ("volumes", pod.volumes.is_some()),
-            ("volumeMounts", pod.volume_mounts.is_some()),
-            ("affinity", pod.affinity.is_some()),
-            ("topologySpreadConstraints", pod.topology_spread_constraints.is_some()),
-            ("serviceAccountName", pod.service_account_name.is_some()),
-            ("fsGroup", pod.fs_group.is_some()),
-            ("maxReplicas", pod.max_replicas.is_some()),
-        ]
-        .into_iter()
-        .filter_map(move |(field, given)| found(given, &format!("{block}.{field}")))
-    })
+        .or_else(|| found(unchecked, &format!("{block}.verification of pvc://")))
 }

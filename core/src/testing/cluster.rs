@@ -79,6 +79,15 @@ impl World {
         if let Some(status) = status {
             body["status"] = status;
         }
+        // An apply of ours takes the size over; one without it leaves it to whoever set it.
+        let mut scaled_by_others = false;
+        if key.kind == Kind::Deployment && body["spec"]["replicas"].is_null() {
+            let before = self.observed.children.get(key).expect("a Deployment is created with a size");
+            scaled_by_others = before.scaled_by_others;
+            // What only we set is unset by leaving it out, and the API server makes it 1.
+            body["spec"]["replicas"] =
+                if scaled_by_others { before.body["spec"]["replicas"].clone() } else { json!(1) };
+        }
         let meta = &body["metadata"];
         let owner = meta["ownerReferences"][0]["uid"].as_str().or(meta["labels"][api::LABEL_UID].as_str());
         let live = Live {
@@ -87,6 +96,7 @@ impl World {
             owner: owner.map(str::to_owned),
             seq: meta["annotations"][api::ANNOTATION_SEQ].as_str().and_then(|s| s.parse().ok()),
             deleting: false,
+            scaled_by_others,
             body: body.clone(),
         };
         self.observed.children.insert(key.clone(), live);
@@ -104,6 +114,19 @@ impl World {
             .expect("there is such a child");
         change(&mut live.body);
         live.resource_version = revision;
+    }
+
+    /// An autoscaler of this name sets its Deployment's size, within its own bounds.
+    pub fn autoscale(&mut self, name: &str, to: i64) {
+        let find = |kind| self.observed.children.iter().find(|(k, _)| k.kind == kind && k.name == name);
+        let (_, scaler) = find(Kind::HorizontalPodAutoscaler).expect("there is such an autoscaler");
+        let spec = &scaler.body["spec"];
+        let bound = |field: &str| spec[field].as_i64().expect("an autoscaler has bounds");
+        let size = to.clamp(bound("minReplicas"), bound("maxReplicas"));
+        self.tamper(Kind::Deployment, name, |body| body["spec"]["replicas"] = json!(size));
+        let live =
+            self.observed.children.iter_mut().find(|(k, _)| k.kind == Kind::Deployment && k.name == name);
+        live.expect("it was just changed").1.scaled_by_others = true;
     }
 
     /// Pods, endpoints and Deployments' statuses as the replicas ask; none ready of a sick version.

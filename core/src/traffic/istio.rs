@@ -26,6 +26,12 @@ fn service_host(release: &Release, settings: &Settings, service: &str) -> String
     format!("{service}.{}.svc.{}", release.namespace, settings.traffic.cluster_domain)
 }
 
+/// Where requests enter a version: by its app if it has one.
+fn entrance_host(release: &Release, settings: &Settings, hash: &Hash, app: bool) -> String {
+    let service = if app { release.app_name(hash) } else { release.object_name(hash) };
+    service_host(release, settings, &service)
+}
+
 /// The VirtualService that carries the weights.
 ///
 /// One write of it is every move of weight, for gateways and mesh alike. It has no hosts of its own: its roots, which
@@ -64,7 +70,7 @@ fn direct(release: &Release, settings: &Settings, prefix: &str, route: &Route) -
         route.words.iter().map(move |word| json!({"headers": {header.as_str(): {"exact": word}}}))
     });
     let matches: Vec<Value> = std::iter::once(operator).chain(people).collect();
-    let to = Value::Object(destination(release, settings, &route.hash, &route.name));
+    let to = Value::Object(destination(release, settings, &route.hash, &route.name, route.app));
     let name = format!("{prefix}to-{}", route.hash);
     policed(release, fields([("name", name.into()), ("match", matches.into()), ("route", vec![to].into())]))
 }
@@ -75,14 +81,14 @@ fn direct(release: &Release, settings: &Settings, prefix: &str, route: &Route) -
 /// routes (stickiness) would then make Envoy refuse the whole table of that port.
 fn shared(release: &Release, settings: &Settings, prefix: &str, split: &Split) -> Value {
     let weighted = split.entries.iter().map(|entry| {
-        let mut to = destination(release, settings, &entry.hash, &entry.name);
+        let mut to = destination(release, settings, &entry.hash, &entry.name, entry.app);
         put(&mut to, "weight", Some(entry.weight));
         Value::Object(to)
     });
     let weighted: Vec<Value> = weighted.collect();
     let mut route = fields([("name", format!("{prefix}split").into()), ("route", weighted.into())]);
-    if let Some(Mirror { hash, percent }) = &split.mirror {
-        let host = service_host(release, settings, &release.object_name(hash));
+    if let Some(Mirror { hash, app, percent }) = &split.mirror {
+        let host = entrance_host(release, settings, hash, *app);
         let copies = json!([{
             "destination": {"host": host, "port": {"number": 80}},
             "percentage": {"value": percent},
@@ -93,8 +99,14 @@ fn shared(release: &Release, settings: &Settings, prefix: &str, split: &Split) -
 }
 
 /// A version as destination; its answers name it, if they are to.
-fn destination(release: &Release, settings: &Settings, hash: &Hash, name: &str) -> Map<String, Value> {
-    let host = service_host(release, settings, &release.object_name(hash));
+fn destination(
+    release: &Release,
+    settings: &Settings,
+    hash: &Hash,
+    name: &str,
+    app: bool,
+) -> Map<String, Value> {
+    let host = entrance_host(release, settings, hash, app);
     let mut fields = Map::new();
     put(&mut fields, "destination", Some(json!({"host": host, "port": {"number": 80}})));
     let named = release.traffic.version_header.as_ref();

@@ -39,7 +39,7 @@ pub fn mirror_read(body: &Value) -> Option<(Hash, i32)> {
     let host = copies.pointer("/destination/host")?.as_str()?;
     let (version, _) = host.strip_prefix(&ours.before)?.split_once('.')?;
     let percent = copies.pointer("/percentage/value")?.as_i64()?;
-    Some((hash(version)?, i32::try_from(percent).ok()?))
+    Some((hash(of_app(version))?, i32::try_from(percent).ok()?))
 }
 
 /// The versions that have a route of their own in a traffic object.
@@ -90,7 +90,7 @@ impl Ours {
         let (version, rest) = host.strip_prefix(&self.before)?.split_once('.')?;
         let domain = rest.strip_prefix(&self.after)?;
         let weight = i32::try_from(entry.get("weight")?.as_i64()?).ok()?;
-        ((0..=100).contains(&weight) && !domain.is_empty()).then_some((hash(version)?, weight))
+        ((0..=100).contains(&weight) && !domain.is_empty()).then_some((hash(of_app(version))?, weight))
     }
 }
 
@@ -100,6 +100,11 @@ fn routes(body: &Value) -> &[Value] {
 
 fn name(route: &Value) -> Option<&str> {
     route.get("name").and_then(Value::as_str)
+}
+
+/// The version of an entrance: an app has the version's name and a word more.
+fn of_app(service: &str) -> &str {
+    service.strip_suffix("-app").unwrap_or(service)
 }
 
 /// A version's hash: ten lower-case hex digits.

@@ -11,13 +11,14 @@ use crate::observed::Claim;
 const TOKEN: &str = "ac1fb0c70e475ec6bdac";
 
 fn entry(hash: &str, name: &str, weight: i32) -> Entry {
-    Entry { hash: Hash::known(hash), name: name.to_owned(), weight }
+    Entry { hash: Hash::known(hash), name: name.to_owned(), app: false, weight }
 }
 
 fn route(hash: &str, words: &[&str]) -> Route {
     Route {
         hash: Hash::known(hash),
         name: words[0].to_owned(),
+        app: false,
         words: words.iter().map(|&w| w.to_owned()).collect(),
     }
 }
@@ -106,7 +107,7 @@ fn without_a_version_header_only_the_operator_reaches_a_version_directly() {
 #[test]
 fn copies_go_to_the_version_that_is_to_get_them_and_weights_stay() {
     let hash = Hash::known("9ab1c2d3e4");
-    let split = Split { mirror: Some(Mirror { hash, percent: 30 }), ..ninety_ten() };
+    let split = Split { mirror: Some(Mirror { hash, app: false, percent: 30 }), ..ninety_ten() };
     let body = object(&sample::minimal(), &split);
     let shared = body.pointer("/spec/http/4").unwrap();
     let copies = shared["mirrors"].as_array().unwrap();

@@ -60,6 +60,7 @@ gateways:
 gateways: []
 {{- end }}
 prometheus: {{- .Values.prometheus | toYaml | nindent 2 }}
+serviceAccounts: {{ .Values.serviceAccounts | toJson }}
 fetcherImage: {{ .Values.fetcherImage | default (printf "modelrelease/fetcher:%s" .Chart.AppVersion) | quote }}
 propagationWaitSeconds: {{ .Values.propagationWaitSeconds | int64 }}
 detectSeconds: {{ .Values.detectSeconds | int64 }}

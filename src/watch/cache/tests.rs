@@ -22,6 +22,7 @@ fn object(namespace: &str, name: &str, version: u64, extra: &Value) -> Object {
         name: name.into(),
         uid: format!("uid-{name}"),
         resource_version: version.to_string(),
+        scaled_by_others: false,
         body,
     }
 }

@@ -34,7 +34,7 @@ const ENVOY_K: &str = concat!(
 fn envoys_requests_are_exact_differences_of_the_named_clusters() {
     let release = release("fraud", "ml");
     let (stable, canary) = (Hash::known("5f3c0a9b11"), Hash::known("9ab1c2d3e4"));
-    let text = error_rate(&Names::new(&release, Some(&stable), &canary), Entrance::Envoy, 30_000);
+    let text = error_rate(&Names::new(&release, Some(&stable), &canary, &[]), Entrance::Envoy, 30_000);
     let cluster = "outbound[|](80|9000)[|][|](fraud-5f3c0a9b11|fraud-9ab1c2d3e4)[.]ml[.]svc[.].+";
     let mut parts = text.split("\nor ");
     assert_eq!(parts.next(), Some(ENVOY_K.replace("\"C\"", &format!("\"{cluster}\"")).as_str()));
@@ -55,7 +55,7 @@ fn stats(text: &str) -> Vec<&str> {
 fn quality_asks_for_both_families_until_one_is_chosen() {
     let release = release("fraud", "ml");
     let (stable, canary) = (Hash::known("5f3c0a9b11"), Hash::known("9ab1c2d3e4"));
-    let names = Names::new(&release, Some(&stable), &canary);
+    let names = Names::new(&release, Some(&stable), &canary, &[]);
     assert_eq!(stats(&quality(&names, None, 30_000)), ["k", "n", "ck", "cn", "gk", "gn"]);
     assert_eq!(stats(&quality(&names, Some(Grade::Counts), 30_000)), ["k", "n"]);
     assert_eq!(stats(&quality(&names, Some(Grade::Samples), 30_000)), ["gk", "gn"]);
@@ -75,7 +75,7 @@ fn quality_asks_for_both_families_until_one_is_chosen() {
 fn istios_requests_have_one_reporter_and_no_refusals() {
     let release = release("fraud", "ml");
     let canary = Hash::known("9ab1c2d3e4");
-    let names = Names::new(&release, None, &canary);
+    let names = Names::new(&release, None, &canary, &[]);
     let pods = error_rate(&names, Entrance::Istio, 30_000);
     assert_eq!(stats(&pods), ["k", "k1", "n", "k2", "n2"]);
     let gateway = error_rate(&names, Entrance::IstioGateway, 30_000);
@@ -100,7 +100,7 @@ fn widths_are_whole_numbers() {
 fn names_cannot_leave_their_quotes_nor_match_more_than_themselves() {
     let release = release("a.b", "m\"l\\n");
     let canary = Hash::known("c|.*");
-    let text = error_rate(&Names::new(&release, None, &canary), Entrance::Istio, 30_000);
+    let text = error_rate(&Names::new(&release, None, &canary, &[]), Entrance::Istio, 30_000);
     assert!(text.contains(r#"destination_workload_namespace="m\"l\\n","#));
     assert!(text.contains(r#"destination_workload=~"a[.]b-c[|][.][*]","#));
 }
@@ -109,7 +109,7 @@ fn names_cannot_leave_their_quotes_nor_match_more_than_themselves() {
 fn a_row_is_a_versions_by_its_exact_names_only() {
     let release = release("fraud", "ml");
     let (stable, canary) = (Hash::known("5f3c0a9b11"), Hash::known("9ab1c2d3e4"));
-    let names = Names::new(&release, Some(&stable), &canary);
+    let names = Names::new(&release, Some(&stable), &canary, &[]);
     let pod = |namespace, name, version| {
         names.of_pod(&labels(&[
             ("namespace", namespace),
