@@ -19,6 +19,21 @@ pub fn command<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Command {
     command
 }
 
+/// Cargo, as a shell would start it. What an outer cargo tells the program that it runs (`CARGO_PKG_NAME` and the like) is
+/// left out: build scripts look at it, and would build much of the workspace anew.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let told = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if told {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// Runs to the end and returns what was written to standard output.
 ///
 /// # Errors

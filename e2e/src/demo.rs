@@ -15,7 +15,6 @@ pub mod screen;
 pub mod stories;
 pub mod story;
 
-use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +23,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::audit::witness::{Testimony, Witness};
+use crate::command::cargo;
 use crate::error::{Error, Result};
 use crate::wait::{Seen, until};
 use crate::{Testbed, checkout};
@@ -118,7 +118,7 @@ fn cluster(name: Option<&str>) -> Result<Testbed> {
 pub fn raise(name: &str, api_only: bool) -> Result<Testbed> {
     let root = checkout::root()?;
     // The program that raises a cluster stays with it as its supervisor, so it cannot be this one.
-    let mut cluster = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cluster = cargo();
     cluster.args([
         "run",
         "--quiet",

@@ -5,13 +5,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::command::cargo;
 use crate::error::{Error, Result};
 use crate::{Testbed, checkout};
 
@@ -55,7 +56,7 @@ impl Witness {
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         let kubeconfig = identity(testbed, &folder.join(format!("{name}.kubeconfig")))?;
         let log = folder.join(format!("{name}.jsonl"));
-        let mut audit = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut audit = cargo();
         audit.args(["run", "--quiet", "--package", "testbed", "--bin", "audit", "--"]).current_dir(&root);
         audit.arg("--kubeconfig").arg(kubeconfig).arg("--log").arg(&log);
         audit.arg("--slack").arg(format!("{}s", slack.as_secs()));

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::command::output;
+use crate::command::{cargo, output};
 use crate::error::{Error, Result};
 use crate::{Testbed, checkout, image};
 
@@ -74,7 +74,7 @@ pub fn provide(testbed: &Testbed, say: &mut dyn FnMut(&str)) -> Result<Made> {
     let triple = triple();
     let programs = programs(&root);
     say("static programs of operator, fetcher and example (release build; some minutes the first time)");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.current_dir(&root).env("RUSTFLAGS", "-C target-feature=+crt-static");
     cargo.args(["build", "--locked", "--release", "--target", &triple]);
     cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));

@@ -38,6 +38,8 @@ pub struct Totals {
 pub struct Version {
     /// Its answers.
     pub answers: u64,
+    /// Its answers with a status of 500 and more.
+    pub server_errors: u64,
     /// When the last one came.
     pub last: Option<Timestamp>,
 }
@@ -116,6 +118,7 @@ impl Load {
 fn totals(snapshot: &Snapshot) -> Totals {
     let version = |seen: &load::Version| Version {
         answers: seen.answers.ok,
+        server_errors: seen.answers.server_errors,
         last: seen.last_unix_ms.and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()),
     };
     Totals {

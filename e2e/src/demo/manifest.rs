@@ -30,6 +30,8 @@ pub struct Manifest {
     pub steps: Vec<(i32, u32)>,
     /// Labelled answers of the canary before any promotion.
     pub min_samples: i32,
+    /// What else is different: JSON pointers into the resource, and the values there; null: the field is left out.
+    pub edits: Vec<(String, Value)>,
 }
 
 impl Manifest {
@@ -42,7 +44,16 @@ impl Manifest {
             canary: None,
             steps: vec![(50, 10)],
             min_samples: 100,
+            edits: Vec::new(),
         }
+    }
+
+    /// The same with a field set; null leaves it out.
+    #[must_use]
+    pub fn with(mut self, pointer: &str, value: Value) -> Self {
+        self.edits.retain(|(other, _)| other != pointer);
+        self.edits.push((pointer.to_owned(), value));
+        self
     }
 
     /// The same with this model on trial.
@@ -99,7 +110,23 @@ impl Manifest {
         {
             spec.insert("canary".to_owned(), block(model, &self.namespace));
         }
+        for (pointer, value) in &self.edits {
+            let path: Vec<&str> = pointer.split('/').skip(1).collect();
+            set(&mut resource, &path, value.clone());
+        }
         resource
+    }
+}
+
+/// Sets a field, making the objects on the way; null removes it.
+fn set(resource: &mut Value, path: &[&str], value: Value) {
+    let ([first, rest @ ..], Value::Object(fields)) = (path, resource) else { return };
+    match (rest.is_empty(), value) {
+        (true, Value::Null) => drop(fields.remove(*first)),
+        (true, value) => drop(fields.insert((*first).to_owned(), value)),
+        (false, value) => {
+            set(fields.entry(*first).or_insert_with(|| json!({})), rest, value);
+        }
     }
 }
 
@@ -129,6 +156,19 @@ mod tests {
         let read: ModelRelease = serde_json::from_value(written.clone()).unwrap();
         let again = serde_json::to_value(&read).unwrap();
         assert_eq!(again["spec"], written["spec"], "a field that the type does not know would be lost");
+    }
+
+    #[test]
+    fn edits_set_fields_make_objects_and_remove() {
+        let manifest = Manifest::new("demo", "better", &model("epochs-2"))
+            .with("/spec/rollout/bake", json!("1m"))
+            .with("/metadata/annotations/a", json!("b"))
+            .with("/spec/traffic", Value::Null);
+        let written = manifest.render(&Images::default(), "a/b");
+        assert_eq!(written["spec"]["rollout"]["bake"], "1m");
+        assert_eq!(written["spec"]["rollout"]["drain"], "5s", "the rest stays");
+        assert_eq!(written["metadata"]["annotations"]["a"], "b");
+        assert!(written["spec"].get("traffic").is_none());
     }
 
     #[test]

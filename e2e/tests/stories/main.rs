@@ -1,5 +1,6 @@
-//! The whole product on a real cluster: the demo's stories, rollback within a second, an idle operator, its memory, hand
-//! edits put right. One test, because it is one cluster and one operator.
+//! The whole product on a real cluster: the demo's stories, the ways out of every phase, rollback within a second, an idle
+//! operator, its memory, hand edits put right; and the auditor, who sees all of it. One test, because it is one cluster and one
+//! operator.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +14,7 @@ mod dashboard;
 mod idle;
 mod quick;
 mod repair;
+mod ways;
 
 use std::sync::Arc;
 
@@ -32,6 +34,9 @@ async fn a_release_lives() {
     let problems: Vec<&String> = report.stories.iter().flat_map(|story| &story.problems).collect();
     assert!(problems.is_empty(), "{problems:#?}");
     dashboard::every_panel_shows_series(&stage, demo::stories::RELEASES[0]).await;
+
+    let problems = Box::pin(ways::out_of_every_phase(&stage)).await;
+    assert!(problems.is_empty(), "{problems:#?}");
 
     let rollbacks = quick::rollbacks_by_hand(&stage).await;
     idle::an_operator_with_nothing_to_do_asks_nothing_and_stays_small(&stage).await;

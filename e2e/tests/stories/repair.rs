@@ -8,7 +8,7 @@ use testbed::demo::releases::version;
 use testbed::demo::story::Stage;
 use testbed::wait::{Seen, until};
 
-const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(10);
 
 pub async fn what_a_hand_changed_is_put_right(stage: &Stage) {
     let release = "better";

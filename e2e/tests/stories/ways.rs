@@ -1,0 +1,63 @@
+//! The ways out of every phase that a user can cause, each with clients all the time: none of them sees a failure, each
+//! version gets the share that was decided, and what follows is what the lifecycle says.
+
+mod after;
+mod foreign;
+mod gone;
+mod trial;
+mod way;
+mod words;
+
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt, join_all};
+use testbed::Result;
+use testbed::demo::outcome::Outcome;
+use testbed::demo::story::Stage;
+
+/// A story, and the name of its release.
+type Told = (&'static str, fn(Arc<Stage>, &'static str) -> BoxFuture<'static, Result<Outcome>>);
+
+/// Names a story by its function; the release is named alike.
+macro_rules! told {
+    ($($module:ident::$story:ident as $name:literal),* $(,)?) => {
+        [$(($name, (|stage, name| $module::$story(stage, name).boxed()) as fn(_, _) -> _)),*]
+    };
+}
+
+/// All of them, side by side.
+pub async fn out_of_every_phase(stage: &Arc<Stage>) -> Vec<String> {
+    let stories: Vec<Told> = told![
+        trial::a_canary_that_never_gets_ready as "unready",
+        trial::a_canary_removed_while_it_warms_up as "warm",
+        trial::a_third_version_while_one_is_analysed as "third",
+        trial::a_canary_that_fails as "failing",
+        after::a_promoted_version_rolled_back_by_hand as "baking",
+        after::a_promotion_that_is_reverted_in_the_spec as "reverted",
+        after::stable_changed_in_the_spec as "replaced",
+        after::a_rollback_while_a_version_is_promoted as "promoting",
+        foreign::somebody_elses_object_with_our_name as "foreign",
+        foreign::weights_changed_by_hand as "drift",
+        gone::a_release_deleted_in_mid_flight as "deleted",
+        words::a_canary_held_by_a_word as "held",
+    ]
+    .into();
+    let told = stories.into_iter().map(|(name, story)| {
+        let told = story(Arc::clone(stage), name);
+        async move { (name, told.await) }
+    });
+    let mut problems = Vec::new();
+    for (name, told) in join_all(told).await {
+        match told {
+            Ok(outcome) => {
+                println!(
+                    "{name:<10} {:>5.0} s, {:>6} requests, {} 5xx: {}",
+                    outcome.seconds, outcome.clients.requests, outcome.clients.server_errors, outcome.message
+                );
+                problems.extend(outcome.problems.iter().map(|problem| format!("{name}: {problem}")));
+            }
+            Err(error) => problems.push(format!("{name}: {error}")),
+        }
+    }
+    problems
+}

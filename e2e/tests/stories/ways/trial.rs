@@ -1,0 +1,110 @@
+//! Ways out of Starting, Warming and Analyzing.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model_release_core::api::reasons::Reason;
+use model_release_core::api::status::Phase::{Analyzing, RolledBack, RollingBack, Stable, Starting, Warming};
+use serde_json::json;
+use testbed::Result;
+use testbed::demo::outcome::Outcome;
+use testbed::demo::story::Stage;
+
+use super::way::{Way, manifest};
+
+/// An image that no node has, so that its pods never run.
+const MISSING: &str = "localhost/model-release/none:1";
+
+/// Starting to `RolledBack` when its time is up; from there new content starts anew; taken out of the spec it is gone.
+pub async fn a_canary_that_never_gets_ready(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
+    let manifest = manifest(&stage, name).with("/spec/rollout/progressDeadlineSeconds", json!(30));
+    let mut way = Way::begin(&stage, manifest).await?;
+    way.set("/spec/canary/image", json!(MISSING));
+    way.try_version("never").await?;
+    way.decided_for(Stable, Starting, "never", Reason::CanaryStarted).await?;
+    way.decided_for(Starting, RollingBack, "never", Reason::CanaryImagePull).await?;
+    way.decided(RollingBack, RolledBack, "never").await?;
+
+    // The same version does not come again by itself; another one may.
+    way.try_version("never-again").await?;
+    way.decided_for(RolledBack, Starting, "never-again", Reason::CanaryStarted).await?;
+    way.remove_canary().await?;
+    way.decided_for(Starting, Stable, "never-again", Reason::CanaryRemoved).await?;
+    let stable = stage.made.worse.name.clone();
+    way.alone(&stable).await?;
+    for version in ["never", "never-again"] {
+        way.never_answered(version);
+    }
+    way.end().await
+}
+
+/// Warming to Stable when it is taken out of the spec; Warming to `RolledBack` by hand.
+pub async fn a_canary_removed_while_it_warms_up(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
+    let manifest = manifest(&stage, name).with("/spec/rollout/warmup", json!("1m"));
+    let mut way = Way::begin(&stage, manifest).await?;
+    way.try_version("warm-1").await?;
+    way.decided(Starting, Warming, "warm-1").await?;
+    way.remove_canary().await?;
+    way.decided_for(Warming, Stable, "warm-1", Reason::CanaryRemoved).await?;
+
+    way.try_version("warm-2").await?;
+    way.decided(Starting, Warming, "warm-2").await?;
+    way.annotate("rollback", Some("warm-2")).await?;
+    way.decided_for(Warming, RollingBack, "warm-2", Reason::ManualRollback).await?;
+    way.decided(RollingBack, RolledBack, "warm-2").await?;
+    way.annotate("rollback", None).await?;
+    let stable = stage.made.worse.name.clone();
+    way.alone(&stable).await?;
+    for version in ["warm-1", "warm-2"] {
+        way.never_answered(version);
+    }
+    way.end().await
+}
+
+/// Analyzing to `RollingBack` for a third version, which waits until the second is gone; then for none at all.
+pub async fn a_third_version_while_one_is_analysed(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
+    let manifest = manifest(&stage, name);
+    let mut way = Way::begin(&stage, manifest).await?;
+    way.try_version("second").await?;
+    way.share("second", 50).await?;
+    let cause = Timestamp::now();
+    way.try_version("third").await?;
+    way.decided_for(Analyzing, RollingBack, "second", Reason::Superseded).await?;
+    way.left("second", Stable, cause).await?;
+    way.decided_for(Stable, Starting, "third", Reason::CanaryStarted).await?;
+    way.share("third", 50).await?;
+    let cause = Timestamp::now();
+    way.remove_canary().await?;
+    way.decided_for(Analyzing, RollingBack, "third", Reason::CanaryRemoved).await?;
+    way.left("third", Stable, cause).await?;
+    let stable = stage.made.worse.name.clone();
+    way.alone(&stable).await?;
+    let barred = way.seen().status.quarantine.clone();
+    way.story.outcome.must(barred.is_empty(), || format!("a cancelled version was quarantined: {barred:?}"));
+    way.end().await
+}
+
+/// Analyzing to `RollingBack` by a guardrail. Its own failures are the only ones that clients see.
+pub async fn a_canary_that_fails(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
+    let mut way = Way::begin(&stage, manifest(&stage, name)).await?;
+    way.set("/spec/canary/env", json!([{"name": "FAIL_RATIO", "value": "0.5"}]));
+    way.try_version("failing").await?;
+    let entry = way.decided(Analyzing, RollingBack, "failing").await?;
+    way.story.outcome.must(entry.reason == Reason::ErrorRateExceeded, || {
+        format!("rolled back for {}: {}", entry.reason, entry.message)
+    });
+    way.story.outcome.must(!entry.numbers.is_empty(), || "the decision has no numbers".to_owned());
+    way.left("failing", RolledBack, entry.at).await?;
+    let stable = stage.made.worse.name.clone();
+    way.alone(&stable).await?;
+    let totals = way.seen().load.clone();
+    let its_own = totals.versions.get("failing").map_or(0, |version| version.server_errors);
+    let mut outcome = way.end().await?;
+    // The book of the story allows no failure; these were asked for.
+    outcome.problems.retain(|problem| !problem.contains("answered with a server error"));
+    let all = outcome.clients.server_errors;
+    outcome.must(its_own > 0 && all == its_own, || {
+        format!("{all} failures, {its_own} of them the failing version's")
+    });
+    Ok(outcome)
+}
