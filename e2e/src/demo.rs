@@ -149,8 +149,6 @@ pub struct Ground {
     pub more_sources: Vec<Value>,
     /// Predictions per second that each story's clients ask for.
     pub rate: u32,
-    /// What the auditor adds to every limit of time.
-    pub slack: Duration,
 }
 
 impl Ground {
@@ -161,7 +159,6 @@ impl Ground {
             watched: vec![namespace.to_owned()],
             more_sources: Vec::new(),
             rate,
-            slack: Duration::ZERO,
         }
     }
 }
@@ -205,6 +202,17 @@ pub async fn set(testbed: Testbed, made: Made, ground: Ground) -> Result<Stage> 
 }
 
 impl Stage {
+    /// Lets another auditor watch from now on; the one before is ended.
+    ///
+    /// # Errors
+    /// If it does not come to watch.
+    pub async fn audit_anew(&self, name: &str, slack: Duration) -> Result<()> {
+        let (testbed, gateway, name) = (self.testbed.clone(), self.gateway.audited(), name.to_owned());
+        let witness = blocking(move || Witness::begin(&testbed, &name, &[gateway], slack)).await?;
+        *self.auditor.lock().unwrap_or_else(PoisonError::into_inner) = Some(witness);
+        Ok(())
+    }
+
     /// Ends the auditor, who has watched since before the operator came.
     ///
     /// # Errors
@@ -222,7 +230,7 @@ fn install(testbed: &Testbed, made: &Made, ground: &Ground) -> Result<(Gateway, 
         install::namespace(testbed, namespace, &made.images)?;
     }
     let gateway = Gateway::of(testbed)?;
-    let auditor = Witness::begin(testbed, &ground.namespace, &[gateway.audited()], ground.slack)?;
+    let auditor = Witness::begin(testbed, &ground.namespace, &[gateway.audited()], Duration::ZERO)?;
     let prometheus = testbed.need("PROMETHEUS_CLUSTER_URL")?;
     let values = install::values(&made.images, &gateway, prometheus, ground);
     install::operator(testbed, &values)?;

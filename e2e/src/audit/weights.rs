@@ -130,6 +130,8 @@ impl Weights {
                 // Back to what it had part of: nothing is waited for.
                 _ if rollback && had > 0 => 0,
                 Some(Track::Stable) if had > 0 => 0,
+                // A hand had taken all of it.
+                Some(Track::Stable) if old.is_some() => 1,
                 // With nobody else to answer, anything is better.
                 _ if rollback => {
                     let other = |other: &String| *other != hash && lately(&self::service(release, other)) > 0;

@@ -12,6 +12,7 @@
 mod common;
 mod dashboard;
 mod idle;
+mod killed;
 mod quick;
 mod repair;
 mod ways;
@@ -43,6 +44,11 @@ async fn a_release_lives() {
     repair::what_a_hand_changed_is_put_right(&stage).await;
     println!("{}", stage.testbed.kubectl_output(&["get", "mrel", "-A", "-o", "wide"]).unwrap());
     println!("{}", stage.testimony().await.unwrap_or_else(|error| panic!("{error}")).report);
+
+    // A dead operator is slower: the auditor is told so.
+    stage.audit_anew("stories-killed", killed::SLACK).await.unwrap();
+    killed::an_operator_that_is_killed_goes_on(&stage).await.unwrap_or_else(|error| panic!("{error}"));
+    println!("{}", stage.testimony().await.unwrap_or_else(|error| panic!("{error}")).line);
 
     // Last, so that a machine that was busy otherwise does not hide the rest. A time is judged strictly where nothing else
     // runs: `make nightly` asks for it.

@@ -5,7 +5,7 @@ mod after;
 mod foreign;
 mod gone;
 mod trial;
-mod way;
+pub mod way;
 mod words;
 
 use std::sync::Arc;

@@ -1,16 +1,16 @@
 //! One release under way, with clients: what a user does to it, and what is to follow.
 
-use std::sync::Arc;
 use jiff::Timestamp;
 use model_release_core::api::reasons::Reason;
 use model_release_core::api::status::{HistoryEntry, Phase};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use testbed::Result;
 use testbed::demo::images::Model;
 use testbed::demo::manifest::Manifest;
 use testbed::demo::observe::Seen;
 use testbed::demo::outcome::Outcome;
 use testbed::demo::story::{Board, STEP, Stage, Story};
-use testbed::Result;
 
 /// Predictions per second of each release's clients: enough to see a share, and many releases fit on one machine.
 const RATE: u32 = 15;
