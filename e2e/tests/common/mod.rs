@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
+use testbed::command::{command, output};
 use testbed::demo::install::{INSTALLATION, SYSTEM};
 use testbed::demo::story::Stage;
 use testbed::demo::{self, Ground, images};
@@ -75,6 +76,17 @@ pub fn operator_pods(stage: &Stage) -> Value {
     let text =
         stage.testbed.kubectl_output(&["get", "pods", "-n", SYSTEM, "-l", &label, "-o", "json"]).unwrap();
     serde_json::from_str(&text).unwrap()
+}
+
+/// Sends a signal to a container, as the machine's administrator could.
+pub async fn signal(testbed: &Testbed, container: &str, signal: &'static str) -> Result<()> {
+    let containerd = testbed.need("CONTAINERD_ADDRESS")?.to_owned();
+    let id = container.strip_prefix("containerd://").unwrap_or(container).to_owned();
+    blocking(move || {
+        let reach = ["ctr", "--address", &containerd, "--namespace", "k8s.io"];
+        output(&mut command(reach.into_iter().chain(["tasks", "kill", "--signal", signal, &id]))).map(drop)
+    })
+    .await
 }
 
 /// How often the operator's containers were restarted, by pod.

@@ -9,12 +9,11 @@ use model_release_core::api::status::Phase::{
     Analyzing, Baking, Promoting, RolledBack, RollingBack, Warming,
 };
 use serde_json::json;
-use testbed::command::{command, output};
 use testbed::demo::story::Stage;
 use testbed::wait::{Seen, until};
 use testbed::{Error, Result};
 
-use super::common::{blocking, operator_pods, operator_restarts};
+use super::common::{operator_pods, operator_restarts, signal};
 use super::ways::way::{Way, promoted_soon};
 
 /// How long until it runs again: the kubelet waits longer each time.
@@ -55,31 +54,13 @@ pub async fn an_operator_that_is_killed_goes_on(stage: &Arc<Stage>) -> Result<()
 
 /// Ends the operator's process with SIGKILL. It is started again by the kubelet, later.
 async fn kill(stage: &Arc<Stage>) -> Result<()> {
-    let stage = Arc::clone(stage);
-    let before: i64 = operator_restarts(&stage).iter().map(|(_, restarts)| restarts).sum();
-    let pods = operator_pods(&stage);
+    let before: i64 = operator_restarts(stage).iter().map(|(_, restarts)| restarts).sum();
+    let pods = operator_pods(stage);
     let id = pods.pointer("/items/0/status/containerStatuses/0/containerID").and_then(|id| id.as_str());
-    let id = id.and_then(|id| id.strip_prefix("containerd://")).unwrap_or_default().to_owned();
-    let containerd = stage.testbed.need("CONTAINERD_ADDRESS")?.to_owned();
-    blocking(move || {
-        let words = [
-            "ctr",
-            "--address",
-            &containerd,
-            "--namespace",
-            "k8s.io",
-            "tasks",
-            "kill",
-            "--signal",
-            "SIGKILL",
-            &id,
-        ];
-        output(&mut command(words))
-    })
-    .await?;
+    signal(&stage.testbed, id.unwrap_or_default(), "SIGKILL").await?;
     until("the operator was seen to be dead", BACK, || async {
-        let now: i64 = operator_restarts(&stage).iter().map(|(_, restarts)| restarts).sum();
-        let pods = operator_pods(&stage);
+        let now: i64 = operator_restarts(stage).iter().map(|(_, restarts)| restarts).sum();
+        let pods = operator_pods(stage);
         let runs = pods.pointer("/items/0/status/containerStatuses/0/state/running").is_some();
         Seen::when(now > before || !runs, || "it runs".to_owned())
     })

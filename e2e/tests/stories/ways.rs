@@ -32,6 +32,7 @@ pub async fn out_of_every_phase(stage: &Arc<Stage>) -> Vec<String> {
         trial::a_canary_removed_while_it_warms_up as "warm",
         trial::a_third_version_while_one_is_analysed as "third",
         trial::a_canary_that_fails as "failing",
+        trial::a_canary_that_loses_its_endpoints as "lost",
         after::a_promoted_version_rolled_back_by_hand as "baking",
         after::a_promotion_that_is_reverted_in_the_spec as "reverted",
         after::stable_changed_in_the_spec as "replaced",

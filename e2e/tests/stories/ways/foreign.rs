@@ -48,25 +48,49 @@ pub async fn weights_changed_by_hand(stage: Arc<Stage>, name: &'static str) -> R
 
 /// Swaps the weights of the split by hand; gives the seconds until they are as they were.
 async fn swapped(stage: &Arc<Stage>, name: &str) -> Result<f64> {
-    let before = spec(stage, "virtualservice", name).await?;
-    let routes = before.pointer("/http").and_then(Value::as_array).cloned().unwrap_or_default();
-    let split = routes.len().checked_sub(1).ok_or_else(|| Error::other(format!("{name} has no routes")))?;
-    let weight = |n: usize| before.pointer(&format!("/http/{split}/route/{n}/weight")).cloned();
-    let path = |n: usize| format!("/spec/http/{split}/route/{n}/weight");
-    let swap = json!([
-        {"op": "replace", "path": path(0), "value": weight(1)},
-        {"op": "replace", "path": path(1), "value": weight(0)},
-    ]);
-    kubectl(stage, &["patch", "virtualservice", name, "--type=json", "-p", &swap.to_string()]).await?;
+    let before = weights(stage, name).await?;
+    reweigh(stage, name, [before[1], before[0]]).await?;
     let start = Instant::now();
-    until(&format!("virtualservice {name} is as it was"), SOON, || async {
-        match spec(stage, "virtualservice", name).await {
-            Ok(now) => Seen::when(now.pointer("/http") == before.pointer("/http"), || now.to_string()),
+    weights_are(stage, name, before).await?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// The weights of the two backends of the split.
+pub async fn weights(stage: &Arc<Stage>, name: &str) -> Result<[i64; 2]> {
+    let (_, split) = split(stage, name).await?;
+    let weight =
+        |n: usize| split.pointer(&format!("/route/{n}/weight")).and_then(Value::as_i64).unwrap_or(-1);
+    Ok([weight(0), weight(1)])
+}
+
+/// Gives them others by hand.
+pub async fn reweigh(stage: &Arc<Stage>, name: &str, weights: [i64; 2]) -> Result<()> {
+    let (place, _) = split(stage, name).await?;
+    let path = |n: usize| format!("/spec/http/{place}/route/{n}/weight");
+    let edit = json!([
+        {"op": "replace", "path": path(0), "value": weights[0]},
+        {"op": "replace", "path": path(1), "value": weights[1]},
+    ]);
+    kubectl(stage, &["patch", "virtualservice", name, "--type=json", "-p", &edit.to_string()]).await.map(drop)
+}
+
+/// Waits until they are as given.
+pub async fn weights_are(stage: &Arc<Stage>, name: &str, wanted: [i64; 2]) -> Result<()> {
+    until(&format!("virtualservice {name} has the weights {wanted:?}"), SOON, || async {
+        match weights(stage, name).await {
+            Ok(now) => Seen::when(now == wanted, || format!("{now:?}")),
             Err(error) => Seen::NotYet(error.to_string()),
         }
     })
-    .await?;
-    Ok(start.elapsed().as_secs_f64())
+    .await
+}
+
+/// The split route, and its place among the routes: the last.
+async fn split(stage: &Arc<Stage>, name: &str) -> Result<(usize, Value)> {
+    let body = whole(stage, "virtualservice", name).await?;
+    let routes = body.pointer("/spec/http").and_then(Value::as_array).cloned().unwrap_or_default();
+    let last = routes.len().checked_sub(1).zip(routes.last().cloned());
+    last.ok_or_else(|| Error::other(format!("virtualservice {name} has no routes")))
 }
 
 /// A Deployment that is not ours has the name of the canary's: it is not touched, and the canary runs out of time.
@@ -123,7 +147,8 @@ pub async fn somebody_elses_object_with_our_name(stage: Arc<Stage>, name: &'stat
     way.end().await
 }
 
-async fn kubectl(stage: &Arc<Stage>, arguments: &[&str]) -> Result<String> {
+/// What kubectl writes, in the stories' namespace.
+pub async fn kubectl(stage: &Arc<Stage>, arguments: &[&str]) -> Result<String> {
     let testbed = stage.testbed.clone();
     let mut all: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
     all.extend(["-n".to_owned(), stage.namespace.clone()]);
@@ -133,8 +158,4 @@ async fn kubectl(stage: &Arc<Stage>, arguments: &[&str]) -> Result<String> {
 async fn whole(stage: &Arc<Stage>, kind: &str, name: &str) -> Result<Value> {
     let text = kubectl(stage, &["get", kind, name, "-o", "json", "--show-managed-fields"]).await?;
     serde_json::from_str(&text).map_err(|error| Error::other(format!("kubectl wrote no JSON: {error}")))
-}
-
-async fn spec(stage: &Arc<Stage>, kind: &str, name: &str) -> Result<Value> {
-    Ok(whole(stage, kind, name).await?.get("spec").cloned().unwrap_or_default())
 }

@@ -5,13 +5,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model_release_core::api::reasons::Reason;
 use model_release_core::api::status::Phase::{Analyzing, RolledBack, RollingBack, Stable, Starting, Warming};
-use serde_json::json;
-use testbed::Result;
+use model_release_core::api::status::Track;
+use serde_json::{Value, json};
 use testbed::demo::outcome::Outcome;
+use testbed::demo::releases::version;
 use testbed::demo::story::Stage;
+use testbed::{Error, Result};
 
+use super::super::common::signal;
+use super::foreign::kubectl;
 use super::way::{Way, manifest};
 
+/// Requests that a version with half the traffic gets in the 10 s that it may have without endpoints.
+const LOST: u64 = 100;
 /// An image that no node has, so that its pods never run.
 const MISSING: &str = "localhost/model-release/none:1";
 
@@ -106,5 +112,36 @@ pub async fn a_canary_that_fails(stage: Arc<Stage>, name: &'static str) -> Resul
     outcome.must(its_own > 0 && all == its_own, || {
         format!("{all} failures, {its_own} of them the failing version's")
     });
+    Ok(outcome)
+}
+
+/// Analyzing back to Starting when its pod goes out of service for longer than a moment, and on again once it is back.
+/// Meanwhile its own share of the requests fails, and nobody else's.
+pub async fn a_canary_that_loses_its_endpoints(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
+    let manifest = manifest(&stage, name).with("/spec/analysis/maxRestarts", json!(10));
+    let mut way = Way::begin(&stage, manifest.with("/spec/analysis/guardrails", json!([]))).await?;
+    // Told to end, the server first says for so long that it is not ready.
+    way.set("/spec/canary/env", json!([{"name": "DRAIN_SECONDS", "value": "12"}]));
+    way.try_version("lost").await?;
+    way.share("lost", 50).await?;
+    let hash = way.until("its hash", |seen| Some(version(&seen.status, Track::Canary)?.hash.clone())).await?;
+    let label = format!("modelrelease.dev/name={name},modelrelease.dev/version={hash}");
+    let text = kubectl(&stage, &["get", "pods", "-l", &label, "-o", "json"]).await?;
+    let pods: Value = serde_json::from_str(&text)
+        .map_err(|error| Error::other(format!("kubectl wrote no JSON: {error}")))?;
+    let container = pods.pointer("/items/0/status/containerStatuses/0/containerID").and_then(Value::as_str);
+    signal(&stage.testbed, container.unwrap_or_default(), "SIGTERM").await?;
+    way.decided_for(Analyzing, Starting, "lost", Reason::CanaryNotReady).await?;
+    way.decided_for(Starting, Warming, "lost", Reason::CanaryReady).await?;
+    way.share("lost", 50).await?;
+    let totals = way.seen().load.clone();
+    let its_own = totals.versions.get("lost").map_or(0, |version| version.server_errors);
+    let mut outcome = way.end().await?;
+    outcome.problems.retain(|problem| !problem.contains("answered with a server error"));
+    let all = outcome.clients.server_errors;
+    outcome.must(all == its_own, || {
+        format!("{all} failures, {its_own} of them the version's without endpoints")
+    });
+    outcome.must(all <= LOST, || format!("{all} failures of a version that has to be at 0 within 10 s"));
     Ok(outcome)
 }
