@@ -41,6 +41,9 @@ pub async fn out_of_every_phase(stage: &Arc<Stage>) -> Vec<String> {
         foreign::weights_changed_by_hand as "drift",
         gone::a_release_deleted_in_mid_flight as "deleted",
         words::a_canary_held_by_a_word as "held",
+        words::a_pause_holds_what_the_evidence_would_move as "paused",
+        words::a_version_promoted_by_a_word_and_tried_again as "ordered",
+        words::a_suspended_release_is_left_alone as "suspended",
     ]
     .into();
     let told = stories.into_iter().map(|(name, story)| {

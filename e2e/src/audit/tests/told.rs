@@ -155,8 +155,8 @@ impl Told {
         let mut release = self.get(Kind::ModelRelease, NS, RELEASE);
         change(&mut release["status"]);
         // A look that writes at all also writes something that differs.
-        let looks = release["status"]["state"]["drift"].as_i64().unwrap_or(0);
-        release["status"]["state"]["drift"] = json!(looks + 1);
+        let looks = release["status"]["state"]["drift"]["total"].as_i64().unwrap_or(0);
+        release["status"]["state"]["drift"]["total"] = json!(looks + 1);
         self.write(US, Kind::ModelRelease, release)
     }
 

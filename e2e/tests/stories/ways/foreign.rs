@@ -39,7 +39,7 @@ pub async fn weights_changed_by_hand(stage: Arc<Stage>, name: &'static str) -> R
     way.settled().await?;
     slowest = slowest.max(swapped(&stage, name).await?);
     way.decided(Baking, Stable, "pushed").await?;
-    let counted = way.seen().status.state.drift;
+    let counted = way.seen().status.state.drift.total;
     way.story.outcome.must(counted >= 3, || format!("{counted} of three repairs were counted"));
     way.story.outcome.must(slowest <= within(), || format!("a repair took {slowest:.2} s"));
     println!("{name}: weights changed by hand were put right after at most {slowest:.2} s");

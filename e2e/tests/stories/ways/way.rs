@@ -5,12 +5,13 @@ use model_release_core::api::reasons::Reason;
 use model_release_core::api::status::{HistoryEntry, Phase};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use testbed::Result;
+use std::time::{Duration, Instant};
 use testbed::demo::images::Model;
 use testbed::demo::manifest::Manifest;
 use testbed::demo::observe::Seen;
 use testbed::demo::outcome::Outcome;
 use testbed::demo::story::{Board, STEP, Stage, Story};
+use testbed::{Error, Result};
 
 /// Predictions per second of each release's clients: enough to see a share, and many releases fit on one machine.
 const RATE: u32 = 15;
@@ -201,6 +202,21 @@ impl Way {
     /// The last look.
     pub fn seen(&self) -> Arc<Seen> {
         self.story.observer.looks().borrow().clone()
+    }
+
+    /// Demands that a phase stays as it is for so long.
+    pub async fn stays(&mut self, phase: Phase, time: Duration) -> Result<()> {
+        let start = Instant::now();
+        self.until(&format!("{} s have passed in {}", time.as_secs(), phase.as_str()), |seen| {
+            (seen.phase() != phase || start.elapsed() >= time).then_some(())
+        })
+        .await?;
+        let now = self.seen().phase();
+        if now == phase {
+            Ok(())
+        } else {
+            Err(Error::other(format!("went from {} to {}", phase.as_str(), now.as_str())))
+        }
     }
 
     /// Closes the books and deletes the release.
