@@ -28,6 +28,7 @@ macro_rules! told {
 /// All of them, side by side.
 pub async fn out_of_every_phase(stage: &Arc<Stage>) -> Vec<String> {
     let stories: Vec<Told> = told![
+        trial::a_first_version_that_is_mended as "mended",
         trial::a_canary_that_never_gets_ready as "unready",
         trial::a_canary_removed_while_it_warms_up as "warm",
         trial::a_third_version_while_one_is_analysed as "third",

@@ -1,15 +1,19 @@
 //! Ways out of Starting, Warming and Analyzing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use model_release_core::api::reasons::Reason;
-use model_release_core::api::status::Phase::{Analyzing, RolledBack, RollingBack, Stable, Starting, Warming};
+use model_release_core::api::status::Phase::{
+    Analyzing, Pending, RolledBack, RollingBack, Stable, Starting, Warming,
+};
 use model_release_core::api::status::Track;
 use serde_json::{Value, json};
 use testbed::demo::outcome::Outcome;
 use testbed::demo::releases::version;
 use testbed::demo::story::Stage;
+use testbed::wait::{Seen, until};
 use testbed::{Error, Result};
 
 use super::super::common::signal;
@@ -18,8 +22,39 @@ use super::way::{Way, manifest};
 
 /// Requests that a version with half the traffic gets in the 10 s that it may have without endpoints.
 const LOST: u64 = 100;
+/// How long a Pending release may take to say why, or a version that never served to go.
+const SOON: Duration = Duration::from_secs(90);
 /// An image that no node has, so that its pods never run.
 const MISSING: &str = "localhost/model-release/none:1";
+
+/// Pending with a first version that cannot run; mended in the spec, the other one serves and the first is gone.
+pub async fn a_first_version_that_is_mended(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
+    let good = manifest(&stage, name);
+    let bad = good.clone().with("/spec/stable/image", json!("Localhost/NONE:1"));
+    stage.releases.apply(&bad.render(&stage.made.images, &stage.gateway.name)).await?;
+    until(&format!("{name} is Pending, and says why"), SOON, || async {
+        let status = match stage.releases.get(name).await {
+            Ok(release) => release.status.unwrap_or_default(),
+            Err(error) => return Seen::NotYet(error.to_string()),
+        };
+        let pending = status.phase == Some(Pending) && status.stable_version.is_empty();
+        let told = status.conditions.iter().any(|condition| condition.message.contains("InvalidImageName"));
+        Seen::when(pending && told, || status.message)
+    })
+    .await?;
+    let label = format!("modelrelease.dev/name={name}");
+    let first = kubectl(&stage, &["get", "deployments", "-l", &label, "-o", "name"]).await?;
+    let mut way = Way::begin(&stage, good).await?;
+    until(&format!("{first} is gone"), SOON, || async {
+        match kubectl(&stage, &["get", "deployments", "-l", &label, "-o", "name"]).await {
+            Ok(now) => Seen::when(now.lines().count() == 1 && now != first, || now),
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
+    })
+    .await?;
+    way.grow(&stage.made.worse.name.clone(), 120).await?;
+    way.end().await
+}
 
 /// Starting to `RolledBack` when its time is up; from there new content starts anew; taken out of the spec it is gone.
 pub async fn a_canary_that_never_gets_ready(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
