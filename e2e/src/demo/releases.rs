@@ -72,6 +72,8 @@ impl Releases {
         match self.api.delete(name, &DeleteParams::background()).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+            // What an operator of another day wrote may not decode; it is deleted all the same.
+            Err(kube::Error::SerdeError(_)) => Ok(()),
             Err(error) => Err(self.failed("delete", name, &error)),
         }
     }
