@@ -43,7 +43,7 @@ async fn deleted(stage: &Arc<Stage>, name: &str, phase: Phase) -> Result<Outcome
     way.try_version("doomed").await?;
     way.in_phase(phase).await?;
     let serving = if phase == Phase::Baking { "doomed" } else { stage.made.worse.name.as_str() };
-    way.grow(serving, 120).await?;
+    way.grow(serving, 110).await?;
     // Clients go first, as anybody's would.
     let start = Instant::now();
     let mut outcome = way.end().await?;

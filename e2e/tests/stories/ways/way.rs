@@ -14,9 +14,9 @@ use testbed::demo::story::{Board, STEP, Stage, Story};
 use testbed::{Error, Result};
 
 /// Predictions per second of each release's clients: enough to see a share, and many releases fit on one machine.
-const RATE: u32 = 15;
+const RATE: u32 = 10;
 /// Answers from which a share is read.
-const COUNTED: u64 = 150;
+const COUNTED: u64 = 100;
 /// 99.9 % of all counts of so many coin tosses lie within so many standard deviations.
 const DEVIATIONS: f64 = 3.29;
 
