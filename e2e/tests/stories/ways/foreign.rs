@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model_release_core::api::reasons::Reason;
-use model_release_core::api::status::Phase::{Analyzing, Baking, Promoting, RollingBack, Stable, Starting};
+use model_release_core::api::status::Phase::{
+    Analyzing, Baking, Promoting, RollingBack, Stable, Starting, Warming,
+};
 use model_release_core::api::status::Track;
 use serde_json::{Value, json};
 use testbed::demo::manifest::Manifest;
@@ -25,15 +27,18 @@ fn within() -> f64 {
 
 /// A hand gives all traffic to the second backend, in Stable, Analyzing and Baking: it is put right at once.
 pub async fn weights_changed_by_hand(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
-    // Long enough at 30 % for a hand that comes meanwhile.
-    let manifest = Manifest { steps: vec![(30, 25)], ..promoted_soon(&stage, name) };
+    let manifest = Manifest { steps: vec![(30, 10)], ..promoted_soon(&stage, name) };
     let mut way = Way::begin(&stage, manifest.with("/spec/rollout/bake", json!("10s"))).await?;
     let mut slowest: f64 = 0.0;
     way.settled().await?;
     slowest = slowest.max(swapped(&stage, name).await?);
     way.try_version("pushed").await?;
+    way.decided(Warming, Analyzing, "pushed").await?;
+    // It must not be promoted while the hand is at it.
+    way.annotate("pause", Some("true")).await?;
     way.share("pushed", 30).await?;
     slowest = slowest.max(swapped(&stage, name).await?);
+    way.annotate("pause", None).await?;
     way.decided(Analyzing, Promoting, "pushed").await?;
     way.decided(Promoting, Baking, "pushed").await?;
     way.settled().await?;
