@@ -70,10 +70,9 @@ impl Releases {
     /// If the API server refuses.
     pub async fn delete(&self, name: &str) -> Result<()> {
         match self.api.delete(name, &DeleteParams::background()).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
             // What an operator of another day wrote may not decode; it is deleted all the same.
-            Err(kube::Error::SerdeError(_)) => Ok(()),
+            Ok(_) | Err(kube::Error::SerdeError(_)) => Ok(()),
+            Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
             Err(error) => Err(self.failed("delete", name, &error)),
         }
     }
