@@ -1,0 +1,156 @@
+//! What is seen of the versions: weights, pods, endpoints, and whether they are enough.
+
+use jiff::SignedDuration;
+
+use super::Situation;
+use crate::api::status::Track;
+use crate::capacity;
+use crate::children;
+use crate::meta::Component;
+use crate::observed::{Live, Pod};
+use crate::plan::{Key, Kind};
+use crate::pods;
+use crate::traffic;
+use crate::version::{Hash, Warmup};
+
+impl Situation<'_> {
+    /// The object of a version's Deployment, if it is there and ours.
+    pub fn deployment(&self, hash: &Hash) -> Option<&Live> {
+        self.observed
+            .children
+            .get(&children::deployment_key(self.release, hash))
+            .filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()))
+    }
+
+    /// Whether a version has an app: by what was rendered for it, else by the spec.
+    pub fn has_app(&self, hash: &Hash) -> bool {
+        let record = self.observed.children.get(&children::record_key(self.release, hash));
+        let ours = record.filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()));
+        match ours {
+            Some(live) => children::has_app(&live.body),
+            None => self.release.version(hash).is_some_and(|version| version.app().is_some()),
+        }
+    }
+
+    /// Ready endpoints of a version's own Service; with an app of that Service which has fewer.
+    pub fn endpoints(&self, hash: &Hash) -> i32 {
+        let of = |service: &str| self.observed.endpoints.get(service).copied().unwrap_or(0);
+        let model = of(&self.release.object_name(hash));
+        if self.has_app(hash) { model.min(of(&self.release.app_name(hash))) } else { model }
+    }
+
+    /// Ready(v, n): the Deployment's status is current, at least `n` pods are available, and the version's own Service
+    /// has at least `n` ready endpoints; the same of its app, if it has one, for as many of its pods as go with `n`.
+    pub fn ready(&self, hash: &Hash, n: i32) -> bool {
+        let up = |deployment: &Key, service: &str, n: i32| {
+            let live = self.observed.children.get(deployment);
+            let ours = live.filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()));
+            let number = |pointer: &str| {
+                ours.and_then(|live| live.body.pointer(pointer))
+                    .and_then(serde_json::Value::as_i64)
+                    .unwrap_or(0)
+            };
+            ours.is_some()
+                && number("/status/observedGeneration") >= number("/metadata/generation")
+                && number("/status/availableReplicas") >= i64::from(n)
+                && self.observed.endpoints.get(service).copied().unwrap_or(0) >= n
+        };
+        let release = self.release;
+        up(&children::deployment_key(release, hash), &release.object_name(hash), n)
+            && (!self.has_app(hash)
+                || up(
+                    &children::part_key(release, hash, Component::App, Kind::Deployment),
+                    &release.app_name(hash),
+                    capacity::app_for(self, hash, n),
+                ))
+    }
+
+    /// w(v): the weight of a version in the traffic object as read back.
+    pub fn weight(&self, hash: &Hash) -> i32 {
+        self.weights_read().iter().filter(|(h, _)| h == hash).map(|(_, w)| w).sum()
+    }
+
+    /// Weights in the traffic object as read back; empty without one.
+    pub fn weights_read(&self) -> Vec<(Hash, i32)> {
+        self.traffic_object().and_then(|live| traffic::read_back(&live.body)).unwrap_or_default()
+    }
+
+    /// The traffic object, if it is there and ours.
+    pub fn traffic_object(&self) -> Option<&Live> {
+        self.observed
+            .children
+            .get(&traffic::traffic_key(self.release))
+            .filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()))
+    }
+
+    /// Whether every gateway has what was last committed, or has had the time for it.
+    pub fn settled(&self) -> bool {
+        self.status.state.traffic.settled_at.is_some()
+    }
+
+    /// Pods of a version.
+    pub fn pods_of(&self, hash: &Hash) -> impl Iterator<Item = &Pod> {
+        let hash = hash.as_str().to_owned();
+        self.observed.pods.iter().filter(move |pod| pod.hash == hash && !pod.deleting)
+    }
+
+    /// What is wrong with a version's pods, the worst first.
+    pub fn pod_failure(&self, hash: &Hash) -> Option<crate::api::status::PodFailure> {
+        pods::failure(self.pods_of(hash))
+    }
+
+    /// Whether the candidate's first weight may come: its route proven, its Service known everywhere, warmed up.
+    pub fn warm(&self) -> bool {
+        let wait = SignedDuration::from_secs(self.settings.propagation_wait_seconds);
+        let least = self.release.rollout.warmup.max(wait);
+        self.settled()
+            && self.warmed_up()
+            && self.candidate().ready_at.is_some_and(|at| self.elapsed(at) >= least)
+    }
+
+    /// Whether every warm-up request was answered well, or none is asked for, or none can be brought to the pods.
+    pub fn warmed_up(&self) -> bool {
+        let memory = self.candidate();
+        self.warmup().is_none() || memory.warmed_at.is_some() || memory.warmup_unreachable
+    }
+
+    /// The warm-up of the version on the way, if it has one.
+    pub fn warmup(&self) -> Option<Warmup<'_>> {
+        self.release.version(&self.hash(Track::Canary)?)?.warmup()
+    }
+
+    /// An object of a name that we need and that somebody else has.
+    pub fn foreign(&self) -> Option<&Key> {
+        let mut names: Vec<Key> = Vec::new();
+        for version in &self.status.versions {
+            let hash = Hash::known(&version.hash);
+            let of = |component, kind| children::part_key(self.release, &hash, component, kind);
+            names.extend([
+                children::deployment_key(self.release, &hash),
+                children::service_key(self.release, &hash),
+                children::record_key(self.release, &hash),
+                of(Component::App, Kind::Deployment),
+                of(Component::App, Kind::Service),
+                of(Component::Model, Kind::HorizontalPodAutoscaler),
+                of(Component::App, Kind::HorizontalPodAutoscaler),
+            ]);
+        }
+        names.extend([children::apex_key(self.release), traffic::traffic_key(self.release)]);
+        if self.role(Track::Stable).is_none() {
+            let hash = &self.release.stable.hash;
+            names.push(children::deployment_key(self.release, hash));
+            names.push(children::service_key(self.release, hash));
+            if self.release.stable.app().is_some() {
+                let of = |kind| children::part_key(self.release, hash, Component::App, kind);
+                names.extend([of(Kind::Deployment), of(Kind::Service)]);
+            }
+        }
+        self.observed
+            .children
+            .iter()
+            .find(|(key, live)| {
+                names.contains(key) && live.owner.as_deref() != Some(self.release.uid.as_str())
+            })
+            .map(|(key, _)| key)
+    }
+}
