@@ -110,7 +110,7 @@ pub fn queries(
     let grid = Grid::of(&release.analysis);
     let mut queries = Vec::new();
     for check in check::checks(release, subject) {
-        let kept = check.checkpoint(checks, subject);
+        let kept = check.checkpoint(checks, subject, now);
         let mut end = check::next_end(&kept, grid, subject, now);
         if kept.failed || grid.asked_at(end) > now {
             continue;
@@ -146,7 +146,7 @@ pub fn look(
     let judges = check::checks(release, subject);
     let mut kept = BTreeMap::new();
     for check in &judges {
-        let mut checkpoint = check.checkpoint(checks, subject);
+        let mut checkpoint = check.checkpoint(checks, subject, now);
         check.absorb(&mut checkpoint, release, subject, answers, now);
         kept.insert(check.name.to_owned(), checkpoint);
     }

@@ -105,14 +105,18 @@ fn digest(release: &Release, subject: &Subject<'_>, name: &str, lines: &str) -> 
 }
 
 impl Check<'_> {
-    /// Its counts so far; at zero if they belong to something else.
-    pub fn checkpoint(&self, checks: &BTreeMap<String, Checkpoint>, subject: &Subject<'_>) -> Checkpoint {
+    /// Its counts so far; at zero if they belong to something else. One that is asked for after others have counted
+    /// begins now: a line that was chosen after the answers were seen is not held against those answers.
+    pub fn checkpoint(
+        &self,
+        checks: &BTreeMap<String, Checkpoint>,
+        subject: &Subject<'_>,
+        now: Timestamp,
+    ) -> Checkpoint {
         checks.get(self.name).filter(|kept| kept.digest == self.digest).cloned().unwrap_or_else(|| {
-            Checkpoint {
-                digest: self.digest.clone(),
-                begin: Some(subject.evidence_from),
-                ..Checkpoint::default()
-            }
+            let late = checks.values().any(|kept| kept.last_block_end.is_some());
+            let begin = if late { subject.evidence_from.max(now) } else { subject.evidence_from };
+            Checkpoint { digest: self.digest.clone(), begin: Some(begin), ..Checkpoint::default() }
         })
     }
 
@@ -237,8 +241,8 @@ fn names<'n>(release: &'n Release, subject: &'n Subject<'n>) -> Names<'n> {
 
 /// End of the block that a check needs next.
 pub(super) fn next_end(kept: &Checkpoint, grid: Grid, subject: &Subject<'_>, now: Timestamp) -> Timestamp {
-    let from = kept.last_block_end.map_or(subject.evidence_from, |end| end.max(subject.evidence_from));
-    grid.next_end(from, now)
+    let begin = kept.begin.map_or(subject.evidence_from, |begin| begin.max(subject.evidence_from));
+    grid.next_end(kept.last_block_end.map_or(begin, |end| end.max(begin)), now)
 }
 
 /// Both versions' events so far.
