@@ -5,6 +5,7 @@ use serde_json::json;
 use super::World;
 use crate::api::ModelReleaseStatus;
 use crate::api::status::{Phase, Track};
+use crate::plan::Kind;
 use crate::version::Version;
 
 impl World {
@@ -174,6 +175,14 @@ impl World {
         let mut world = Self::serving("v1");
         world.accuracy.insert("v2".into(), 0.95);
         world
+    }
+
+    /// Someone edits a Deployment of ours, if there is one.
+    pub fn tamper_any(&mut self) {
+        let named = self.observed.children.keys().find(|key| key.kind == Kind::Deployment).cloned();
+        if let Some(key) = named {
+            self.tamper(key.kind, &key.name, |body| body["spec"]["strategy"] = json!({"type": "Recreate"}));
+        }
     }
 
     /// The percent that is committed for the version on the way.
