@@ -41,6 +41,7 @@ pub async fn out_of_every_phase(stage: &Arc<Stage>) -> Vec<String> {
         foreign::somebody_elses_object_with_our_name as "foreign",
         foreign::weights_changed_by_hand as "drift",
         gone::a_release_deleted_in_mid_flight as "deleted",
+        gone::a_release_whose_time_is_over as "expired",
         words::a_canary_held_by_a_word as "held",
         words::a_pause_holds_what_the_evidence_would_move as "paused",
         words::a_version_promoted_by_a_word_and_tried_again as "ordered",

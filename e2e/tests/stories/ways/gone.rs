@@ -1,13 +1,14 @@
-//! Deletion in several phases: the release goes at once, and leaves nothing.
+//! Deletion in several phases: the release goes at once, and leaves nothing; and a release whose time is over.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use model_release_core::api::status::Phase;
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::Result;
 use testbed::demo::outcome::Outcome;
+use testbed::demo::releases::condition;
 use testbed::demo::story::Stage;
 use testbed::wait::{Seen, until};
 
@@ -28,6 +29,28 @@ pub async fn a_release_deleted_in_mid_flight(stage: Arc<Stage>, name: &'static s
         last.message = format!("{}, {}", outcome.message, last.message);
     }
     Ok(last)
+}
+
+/// `spec.ttl` is over: routes go first, then all that ran; the release stays, says so, and serves again when it may.
+pub async fn a_release_whose_time_is_over(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
+    let mut way = Way::begin(&stage, manifest(&stage, name).with("/spec/ttl", json!("90s"))).await?;
+    way.grow(&stage.made.worse.name.clone(), 110).await?;
+    // Clients go before the end that they know of.
+    way.story.load.stop().await;
+    way.until("it says that its time is over", |seen| {
+        let (is, reason, _) = condition(&seen.status, "Stalled")?;
+        (seen.phase() == Phase::Pending && is == "True" && reason == "Expired").then_some(())
+    })
+    .await?;
+    until(&format!("what {name} owned is gone"), GONE, || async {
+        let left = left(&stage, name).await;
+        Seen::when(left.is_empty(), || left)
+    })
+    .await?;
+    way.set("/spec/ttl", Value::Null);
+    way.write().await?;
+    way.in_phase(Phase::Stable).await?;
+    way.end().await
 }
 
 async fn deleted(stage: &Arc<Stage>, name: &str, phase: Phase) -> Result<Outcome> {
