@@ -34,6 +34,7 @@ impl Check for Kept {
             Kind::Deployment => self.deployment(world, change, found),
             Kind::Service => deleted(world, change, found),
             Kind::Pod => self.pod(world, change, found),
+            Kind::HorizontalPodAutoscaler => floor(world, change, found),
             _ => {}
         }
     }
@@ -84,11 +85,7 @@ impl Kept {
         if was == is || !we_own(new, &["f:spec", "f:replicas"]) {
             return;
         }
-        let needed = match release.track(hash) {
-            Some(Track::Stable) if ON_TRIAL.contains(&release.phase()) => release.stable_replicas(),
-            Some(Track::Previous) if release.phase() == "Baking" => release.stable_replicas(),
-            _ => 1,
-        };
+        let needed = needed(release, hash);
         found.must(Rule::S7, is >= was || is >= needed, || {
             format!(
                 "scaled from {was} to {is} in phase {} while {needed} are needed to go back to",
@@ -109,7 +106,8 @@ impl Kept {
             return;
         };
         let Some(release) = world.release(&change.key.namespace, name) else { return };
-        let place = (change.key.namespace.clone(), format!("{name}-{hash}"));
+        let app = object::label(body, model_release_core::api::LABEL_COMPONENT) == Some("app");
+        let place = (change.key.namespace.clone(), format!("{name}-{hash}{}", if app { "-app" } else { "" }));
         let expected = self.upheaval.get(&place).is_some_and(|at| change.at.duration_since(*at) < UPHEAVAL);
         let failed = object::text(body, "/status/phase") == "Failed";
         if release.track(hash) != Some(Track::Stable) || release.deleting() || expected || failed {
@@ -119,6 +117,31 @@ impl Kept {
             "a pod of the live version ends, and nobody changed its Deployment".to_owned()
         });
     }
+}
+
+/// Pods that a version that is relied on must have at any moment.
+fn needed(release: &Release, hash: &str) -> i64 {
+    match release.track(hash) {
+        Some(Track::Stable) if ON_TRIAL.contains(&release.phase()) => release.stable_replicas(),
+        Some(Track::Previous) if release.phase() == "Baking" => release.stable_replicas(),
+        _ => 1,
+    }
+}
+
+/// The floor of an autoscaler is the size that it may take a version down to.
+fn floor(world: &World, change: &Change, found: &mut Findings) {
+    let (Some(old), Some(new)) = (change.old.as_deref(), change.new.as_deref()) else { return };
+    let Some(release) = world.owner(new) else { return };
+    let Some(hash) = object::hash(new).filter(|hash| relied_on(release, hash)) else { return };
+    let least = |body| number(body, "/spec/minReplicas").unwrap_or(1);
+    let (was, is) = (least(old), least(new));
+    if was == is || !we_own(new, &["f:spec", "f:minReplicas"]) {
+        return;
+    }
+    let needed = needed(release, hash);
+    found.must(Rule::S7, is >= was || is >= needed, || {
+        format!("its floor falls from {was} to {is} in phase {} while {needed} are needed", release.phase())
+    });
 }
 
 /// An object of a version that is relied on is gone.

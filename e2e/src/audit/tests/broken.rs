@@ -196,6 +196,16 @@ fn s7_stable_scaled_below_what_it_needs() {
 }
 
 #[test]
+fn s7_the_floor_of_stable_lowered_while_a_canary_is_on_trial() {
+    let mut told = analyzing();
+    let floor = |told: &Told, pods: i64| told.child(&deployment(S), Some(S), &json!({"minReplicas": pods}));
+    let high = floor(&told, 2);
+    assert!(told.write(US, Kind::HorizontalPodAutoscaler, high).is_empty());
+    let low = floor(&told, 1);
+    only(&told.write(US, Kind::HorizontalPodAutoscaler, low), Rule::S7);
+}
+
+#[test]
 fn s7_the_previous_version_deleted_while_it_is_kept() {
     let broken = baking().delete(Kind::Service, NS, &deployment(S));
     assert!(broken.contains(&Rule::S7), "{broken:?}");
