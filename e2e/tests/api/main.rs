@@ -7,6 +7,7 @@
 )]
 
 mod admission;
+mod auditor;
 mod chart;
 #[path = "../common/mod.rs"]
 mod common;
