@@ -22,6 +22,7 @@ pub mod summary;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod watches;
 mod weights;
 pub mod witness;
 pub mod world;

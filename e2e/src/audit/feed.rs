@@ -1,47 +1,23 @@
 //! Watches without gaps: a list, a watch from its revision, and every two seconds lists that prove that nothing is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use futures::{StreamExt, pin_mut};
+use futures::pin_mut;
 use jiff::{SignedDuration, Timestamp};
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
-use kube::{Client, ResourceExt};
+use kube::Client;
 use serde_json::Value;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::log::Log;
 use super::order::{Listing, Order};
 use super::summary::Summary;
-use super::world::{Event, Key, Kind, Verb};
+use super::watches::{Arrival, follow, prove};
+use super::world::{Event, Kind, Verb};
 use super::{Auditor, Options, Violation, object};
 use crate::error::{Error, Result};
 
-/// Time between lists.
-const PROOF: Duration = Duration::from_secs(2);
 /// How long a watch may be behind a list, or lists fail.
 const BEHIND: SignedDuration = SignedDuration::from_secs(30);
-/// Time between tries of what failed.
-const AGAIN: Duration = Duration::from_millis(500);
-/// A watch is asked for anew after so many seconds.
-const LONG: u32 = 240;
-
-/// What the tasks send.
-#[derive(Debug)]
-enum Arrival {
-    /// A kind as it was when watching it began; none if the API server does not serve it yet.
-    Began(Kind, Option<(u64, Vec<Value>)>),
-    Event(Event),
-    /// Nothing of a kind is missing up to a revision.
-    Bookmark(Kind, u64),
-    /// Every kind as it was at some time after `since`.
-    Proof {
-        since: Timestamp,
-        listings: BTreeMap<Kind, Listing>,
-    },
-    Unproven(String),
-    Broken(Error),
-}
 
 /// How an audit ended.
 #[derive(Debug)]
@@ -105,6 +81,7 @@ pub async fn audit(
                     }
                 }
                 Arrival::Unproven(why) => late(sure, &why)?,
+                Arrival::Resumed(kind, listing) => audit.resume(kind, &listing)?,
                 Arrival::Broken(error) => return Err(error),
                 Arrival::Began(kind, found) => audit.appear(kind, found),
                 other => audit.hear(other),
@@ -174,8 +151,24 @@ impl Audit {
         match arrival {
             Arrival::Event(event) => self.order.arrive(event),
             Arrival::Bookmark(kind, revision) => self.order.complete_to(kind, revision),
-            Arrival::Began(..) | Arrival::Proof { .. } | Arrival::Unproven(_) | Arrival::Broken(_) => {}
+            Arrival::Began(..)
+            | Arrival::Proof { .. }
+            | Arrival::Resumed(..)
+            | Arrival::Unproven(_)
+            | Arrival::Broken(_) => {}
         }
+    }
+
+    /// A watch begins anew from a list. If that shows nothing but what was told, nothing was missed.
+    fn resume(&mut self, kind: Kind, listing: &Listing) -> Result<()> {
+        self.order.covers(kind, listing).map_err(|missed| {
+            Error::other(format!(
+                "the watch of {} could not go on, and a change was missed meanwhile: {missed}; start the auditor again",
+                kind.api().2
+            ))
+        })?;
+        self.order.complete_to(kind, listing.revision);
+        Ok(())
     }
 
     /// What is missing of what the lists show; else everything up to them is known.
@@ -210,139 +203,5 @@ impl Audit {
         let Some(now) = sure else { return Ok(Ok(())) };
         self.log.as_mut().map_or(Ok(()), Log::flush)?;
         Ok(self.auditor.tick(now))
-    }
-}
-
-fn api(client: &Client, kind: Kind) -> Api<DynamicObject> {
-    let (group, version, plural) = kind.api();
-    let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    let resource = ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version,
-        kind: format!("{kind:?}"),
-        plural: plural.to_owned(),
-    };
-    Api::all_with(client.clone(), &resource)
-}
-
-fn code(error: &kube::Error) -> Option<u16> {
-    if let kube::Error::Api(status) = error { Some(status.code) } else { None }
-}
-
-fn refused(kind: Kind, error: &kube::Error) -> Error {
-    Error::other(format!(
-        "{} cannot be watched: {error}; the auditor needs get, list and watch on them in all namespaces",
-        kind.api().2
-    ))
-}
-
-/// Watches a kind from its list on, for ever.
-async fn follow(client: Client, kind: Kind, send: UnboundedSender<Arrival>) {
-    let api = api(&client, kind);
-    let mut told = false;
-    let (mut revision, began) = loop {
-        match api.list(&ListParams::default()).await {
-            Ok(list) => {
-                let revision = list.metadata.resource_version.unwrap_or_default();
-                let objects = list.items.into_iter().filter_map(|object| value(kind, object)).collect();
-                break (revision.clone(), (revision.parse().unwrap_or_default(), objects));
-            }
-            Err(error) if code(&error) == Some(404) && !told => {
-                told = true;
-                drop(send.send(Arrival::Began(kind, None)));
-            }
-            Err(error) if code(&error) == Some(403) => {
-                drop(send.send(Arrival::Broken(refused(kind, &error))));
-                return;
-            }
-            Err(_) => {}
-        }
-        tokio::time::sleep(AGAIN).await;
-    };
-    drop(send.send(Arrival::Began(kind, Some(began))));
-    loop {
-        let params = WatchParams::default().timeout(LONG);
-        let stream = match api.watch(&params, &revision).await {
-            Ok(stream) => stream,
-            Err(error) if matches!(code(&error), Some(403 | 404 | 410)) => {
-                drop(send.send(Arrival::Broken(lost(kind, &revision, &error.to_string()))));
-                return;
-            }
-            Err(_) => {
-                tokio::time::sleep(AGAIN).await;
-                continue;
-            }
-        };
-        pin_mut!(stream);
-        while let Some(heard) = stream.next().await {
-            let at = Timestamp::now();
-            let (verb, object) = match heard {
-                Ok(WatchEvent::Added(object)) => (Verb::Added, object),
-                Ok(WatchEvent::Modified(object)) => (Verb::Modified, object),
-                Ok(WatchEvent::Deleted(object)) => (Verb::Deleted, object),
-                Ok(WatchEvent::Bookmark(mark)) => {
-                    revision = mark.metadata.resource_version;
-                    drop(send.send(Arrival::Bookmark(kind, revision.parse().unwrap_or_default())));
-                    continue;
-                }
-                Ok(WatchEvent::Error(status)) if status.code == 410 => {
-                    drop(send.send(Arrival::Broken(lost(kind, &revision, &status.message))));
-                    return;
-                }
-                // The connection broke: the next watch goes on where this one ended.
-                Ok(WatchEvent::Error(_)) | Err(_) => break,
-            };
-            revision = object.resource_version().unwrap_or(revision);
-            if let Some(object) = value(kind, object) {
-                let revision = revision.parse().unwrap_or_default();
-                drop(send.send(Arrival::Event(Event { revision, at, verb, kind, object })));
-            }
-        }
-    }
-}
-
-fn lost(kind: Kind, revision: &str, why: &str) -> Error {
-    Error::other(format!(
-        "the watch of {} cannot go on from revision {revision}: {why}; changes may have been missed, start the auditor again",
-        kind.api().2
-    ))
-}
-
-/// The whole object as JSON; lists leave out what all their items have in common.
-fn value(kind: Kind, object: DynamicObject) -> Option<Value> {
-    let mut value = serde_json::to_value(object).ok()?;
-    value.as_object_mut()?.insert("kind".into(), format!("{kind:?}").into());
-    Some(value)
-}
-
-/// Lists every kind again and again.
-async fn prove(client: Client, send: UnboundedSender<Arrival>) {
-    loop {
-        tokio::time::sleep(PROOF).await;
-        let since = Timestamp::now();
-        let mut listings = BTreeMap::new();
-        let mut failed = None;
-        for kind in Kind::ALL {
-            match api(&client, kind).list_metadata(&ListParams::default()).await {
-                Ok(list) => {
-                    let revision =
-                        list.metadata.resource_version.and_then(|text| text.parse().ok()).unwrap_or_default();
-                    let object = |meta: &kube::core::PartialObjectMeta<DynamicObject>| {
-                        let namespace = meta.namespace().unwrap_or_default();
-                        let revision = meta.resource_version()?.parse().ok()?;
-                        Some((Key { kind, namespace, name: meta.name_any() }, revision))
-                    };
-                    let objects = list.items.iter().filter_map(object).collect();
-                    listings.insert(kind, Listing { revision, objects });
-                }
-                Err(error) if code(&error) == Some(404) => {}
-                Err(error) => failed = Some(error.to_string()),
-            }
-        }
-        let arrival = failed.map_or(Arrival::Proof { since, listings }, Arrival::Unproven);
-        if send.send(arrival).is_err() {
-            return;
-        }
     }
 }
