@@ -6,7 +6,7 @@
 mod cluster;
 mod phases;
 mod prometheus;
-mod rules;
+pub mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -237,7 +237,10 @@ impl World {
     /// Stores the status of a plan.
     pub fn commit(&mut self, plan: &Plan) {
         let Some(status) = &plan.status else { return };
-        rules::committed(&self.status(), status);
+        let broken = rules::commit(&self.object, status);
+        assert!(broken.is_empty(), "{broken:?}; {}", self.story());
+        let broken = rules::status(status);
+        assert!(broken.is_empty(), "{broken:?}; {}", self.story());
         if let Some(row) = plan.row {
             self.moves.push((self.phase(), row, status.phase.unwrap_or_default()));
         }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{World, rules};
 use crate::api;
+use crate::api::ModelReleaseStatus;
 use crate::observed::{Container, GatewayAnswer, Live, Pod};
 use crate::plan::{Key, Kind, Plan, Probe, Write};
 use crate::traffic;
@@ -11,10 +12,18 @@ use crate::traffic;
 impl World {
     /// Applies the first `count` writes of a plan: all of them, or as many as a crash lets through.
     pub fn apply(&mut self, plan: &Plan, count: usize) {
+        let broken = rules::plan(&self.ground(&self.status()), &plan.writes);
+        assert!(broken.is_empty(), "{broken:?}; {}", self.story());
         for write in plan.writes.iter().take(count) {
-            rules::write(self, write);
+            let broken = rules::write(&self.ground(&self.status()), write);
+            assert!(broken.is_empty(), "{broken:?}; {}", self.story());
             self.accept(write);
         }
+    }
+
+    fn ground<'a>(&'a self, status: &'a ModelReleaseStatus) -> rules::Ground<'a> {
+        let Self { object, observed, settings, now, .. } = self;
+        rules::Ground { object, status, observed, current: true, settings, now: *now }
     }
 
     fn accept(&mut self, write: &Write) {
