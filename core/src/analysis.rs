@@ -26,6 +26,7 @@ use crate::api::status::{AnalysisStatus, Checkpoint, Numbers, Verdict};
 use crate::observed::{Answer, QueryId};
 use crate::plan::Query;
 use crate::release::Release;
+use crate::seeded::{Bug, on};
 use crate::version::Hash;
 
 /// Who is judged, against whom, and since when.
@@ -198,7 +199,7 @@ impl Gate {
         let any = !holding.is_empty() && !blind;
         Self {
             step: any && holding.iter().all(|j| j.opens_step()),
-            pass: any && holding.iter().all(|j| j.verdict == Verdict::Pass),
+            pass: on(Bug::R14) || any && holding.iter().all(|j| j.verdict == Verdict::Pass),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::api::status::{
     VersionStatus,
 };
 use crate::moves::{Effect, Move};
+use crate::seeded::{Bug, on};
 use crate::situation::{Fallback, Situation, later, role, role_mut};
 use crate::version::Hash;
 use crate::wanted;
@@ -155,7 +156,7 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
 /// An annotation that comes to nothing was read.
 fn noted(status: &mut ModelReleaseStatus, s: &Situation) {
     let annotations = &s.release.annotations;
-    if !annotations.rollback_digest.is_empty() {
+    if !annotations.rollback_digest.is_empty() && !on(Bug::R11) {
         status.state.handled.rollback = Some(annotations.rollback_digest.clone());
     }
     if annotations.pause == Pause::Malformed {
@@ -348,6 +349,9 @@ fn leave(
 fn bar(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
     let hash = m.hash.to_string();
     status.quarantine.retain(|q| q.hash != hash);
+    if on(Bug::R16) {
+        return;
+    }
     status.quarantine.push(Quarantined { version: name(s, &m.hash), hash, reason: m.reason, seq, at: s.now });
     if status.quarantine.len() > QUARANTINE {
         let named = |q: &Quarantined| s.release.version(&Hash::known(&q.hash)).is_some();

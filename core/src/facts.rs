@@ -11,6 +11,7 @@ use crate::api::status::{ModelReleaseStatus, Phase, Track, TrafficState, Traffic
 use crate::capacity;
 use crate::covers::covers;
 use crate::pods;
+use crate::seeded::{Bug, on};
 use crate::situation::{Situation, elapsed, later, role, role_mut};
 use crate::traffic;
 use crate::version::Hash;
@@ -39,6 +40,9 @@ pub fn note(s: &Situation) -> ModelReleaseStatus {
 /// What is only shown: weights as read back, pods, artifacts.
 fn seen(status: &mut ModelReleaseStatus, s: &Situation) {
     if let Some(read) = s.traffic_object().and_then(|live| traffic::read_back(&live.body)) {
+        let meant = wanted::split(s).filter(|_| on(Bug::R4));
+        let meant = meant.map(|split| split.entries.map(|e| (e.hash, e.weight)).to_vec());
+        let read = meant.unwrap_or(read);
         status.traffic =
             read.iter().filter_map(|(hash, percent)| traffic_status(s, hash, *percent)).collect();
     } else {
@@ -162,8 +166,8 @@ fn candidate(status: &mut ModelReleaseStatus, s: &Situation) {
     } else if let Some(since) = memory.unready_since.take() {
         // Rounded up: a version that flaps faster than the clock ticks must not gain time by it.
         let seconds = s.elapsed(since).as_millis().saturating_add(999).div_euclid(1000);
-        memory.unready_seconds =
-            memory.unready_seconds.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
+        let before = if on(Bug::R13) { 0 } else { memory.unready_seconds };
+        memory.unready_seconds = before.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 }
 

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod pods;
 pub mod release;
 pub mod room;
+pub mod seeded;
 pub mod settings;
 pub mod situation;
 pub mod step;

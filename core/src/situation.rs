@@ -10,6 +10,7 @@ use crate::analysis::Look;
 use crate::api::status::{Candidate, ModelReleaseStatus, Phase, Track, VersionStatus};
 use crate::observed::Observed;
 use crate::release::{Release, Shadow};
+use crate::seeded::{Bug, on};
 use crate::settings::Settings;
 use crate::version::Hash;
 
@@ -97,7 +98,7 @@ impl Situation<'_> {
 
     /// Whether the live version was promoted out of the present `stable` block, and the block still stands there.
     fn lags(&self, live: &VersionStatus) -> bool {
-        self.release.canary.is_some()
+        (self.release.canary.is_some() || on(Bug::R33))
             && live.promoted_from.as_deref() == Some(self.release.stable_block.as_str())
     }
 
@@ -130,7 +131,7 @@ impl Situation<'_> {
 
     /// Pods needed for a share of the traffic.
     pub fn need(&self, percent: i32) -> i32 {
-        need(self.stable_replicas(), percent)
+        if on(Bug::R6) { 1 } else { need(self.stable_replicas(), percent) }
     }
 
     /// The percent that the candidate gets next, or under copies the percent of requests that are copied to it.

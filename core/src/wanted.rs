@@ -14,6 +14,7 @@ use crate::effects::newcomer;
 use crate::meta::Component;
 use crate::observed::Live;
 use crate::plan::{Key, Kind};
+use crate::seeded::{Bug, on};
 use crate::situation::{Situation, role};
 use crate::traffic::{self, Entry, Mirror, Route, Split};
 use crate::version::{Hash, digest};
@@ -75,14 +76,19 @@ fn takes_part(s: &Situation) -> bool {
     s.on_the_way() && s.phase() != Phase::Starting && s.candidate().ready_at.is_some()
 }
 
+/// Whether the last decision only noted that there is nothing to roll back.
+fn nothing_to_roll_back(s: &Situation) -> bool {
+    s.status.decision.as_ref().is_some_and(|d| d.reason == crate::api::reasons::Reason::NothingToRollBack)
+}
+
 /// Whether traffic may be with stable while a version leaves: it has weight already, or can take it, or the leaving
 /// version cannot. Until then traffic stays where endpoints are.
 fn traffic_is_back(s: &Situation, stable: &VersionStatus, leaving: &VersionStatus) -> bool {
     let stable = Hash::known(&stable.hash);
     s.phase() != Phase::RollingBack
         || !leaving.exposed
-        || s.weight(&stable) > 0
-        || s.ready(&stable, 1)
+        || s.weight(&stable) > 0 && !on(Bug::R9)
+        || s.ready(&stable, if on(Bug::R9) { s.stable_replicas() } else { 1 })
         || s.endpoints(&Hash::known(&leaving.hash)) == 0
 }
 
@@ -103,10 +109,11 @@ pub fn size(s: &Situation, version: &VersionStatus) -> i32 {
         Track::Stable if s.on_the_way() || phase == Phase::Baking => {
             own.unwrap_or(version.replicas).max(s.stable_replicas())
         }
+        Track::Stable if on(Bug::R10) && nothing_to_roll_back(s) => 0,
         Track::Stable => own.unwrap_or(version.replicas),
         Track::Canary => candidate_size(s, &hash),
         Track::Previous => version.replicas,
-        Track::Failed if phase == Phase::RollingBack => version.replicas,
+        Track::Failed if phase == Phase::RollingBack && !on(Bug::R29) => version.replicas,
         Track::Failed => 0,
     }
 }
@@ -194,7 +201,14 @@ fn rendered<'a>(s: &'a Situation, hash: &Hash) -> Option<Rendered<'a>> {
 
 fn version_children<'a>(s: &'a Situation, version: &VersionStatus, seq: i64, wanted: &mut Vec<Child<'a>>) {
     let hash = &Hash::known(&version.hash);
-    let Some(rendered) = rendered(s, hash) else { return };
+    let Some(mut rendered) = rendered(s, hash) else { return };
+    if on(Bug::R1)
+        && s.phase() == Phase::Baking
+        && version.track == Track::Previous
+        && let Some(other) = s.hash(Track::Stable).and_then(|hash| self::rendered(s, &hash))
+    {
+        rendered.deployment = other.deployment;
+    }
     let key = children::record_key(s.release, hash);
     // A record never changes: one that is there is as it should be.
     let record = match s.observed.children.get(&key) {

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use super::{Effect, Move};
 use crate::api::reasons::Reason;
 use crate::api::status::{Act, Phase, Track};
+use crate::seeded::{Bug, on};
 use crate::situation::Situation;
 
 fn name(s: &Situation, track: Track) -> String {
@@ -178,7 +179,8 @@ pub(super) fn drained(s: &Situation) -> Option<Move> {
     let leaving =
         s.role(Track::Failed).filter(|v| s.phase() == Phase::RollingBack && v.drained_at.is_none())?;
     let hash = s.hash(Track::Failed)?;
-    let over = leaving.zero_since.is_some_and(|at| s.elapsed(at) >= s.release.rollout.drain);
+    let drain = if on(Bug::R3) { SignedDuration::ZERO } else { s.release.rollout.drain };
+    let over = leaving.zero_since.is_some_and(|at| s.elapsed(at) >= drain);
     let never_seen = !leaving.exposed && s.settled();
     let message = || format!("{} is drained", leaving.version);
     (over || never_seen).then(|| {

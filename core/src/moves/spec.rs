@@ -3,6 +3,7 @@
 use super::{Effect, Move};
 use crate::api::reasons::Reason;
 use crate::api::status::{Act, Phase, Track};
+use crate::seeded::{Bug, on};
 use crate::situation::{Fallback, Situation};
 use crate::version::Hash;
 
@@ -47,7 +48,7 @@ pub(super) fn candidate_is_wanted_stable(s: &Situation) -> Option<Move> {
     let candidate = s.hash(Track::Canary).filter(|_| s.on_trial())?;
     let message =
         || format!("spec.stable names {}: it replaces stable without analysis", name_of(s, &candidate));
-    (s.stable_wanted() == candidate).then(|| {
+    (s.stable_wanted() == candidate || on(Bug::R32) && s.release.stable.hash == candidate).then(|| {
         Move::new(
             Act::Replace,
             candidate.clone(),
@@ -69,6 +70,7 @@ pub(super) fn candidate_not_wanted(s: &Situation) -> Option<Move> {
         _ if stable_moved => (Reason::StableChanged, "spec.stable names another version".to_owned()),
         Some(wanted) if *wanted == hash => return None,
         Some(wanted) => (Reason::Superseded, format!("spec.canary names {}", name_of(s, wanted))),
+        None if on(Bug::R24) => return None,
         None => (Reason::CanaryRemoved, "the spec no longer has it".to_owned()),
     };
     let message = format!("{} is cancelled: {why}", candidate.version);

@@ -9,6 +9,7 @@ use super::{Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER};
 use crate::meta::{self, fields, put};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
+use crate::seeded::{Bug, on};
 use crate::settings::Settings;
 use crate::version::Hash;
 
@@ -82,10 +83,13 @@ fn direct(release: &Release, settings: &Settings, prefix: &str, route: &Route) -
 fn shared(release: &Release, settings: &Settings, prefix: &str, split: &Split) -> Value {
     let weighted = split.entries.iter().map(|entry| {
         let mut to = destination(release, settings, &entry.hash, &entry.name, entry.app);
-        put(&mut to, "weight", Some(entry.weight));
+        put(&mut to, "weight", Some(entry.weight).filter(|weight| *weight > 0 || !on(Bug::R5)));
         Value::Object(to)
     });
-    let weighted: Vec<Value> = weighted.collect();
+    let mut weighted: Vec<Value> = weighted.collect();
+    if on(Bug::R19) {
+        weighted.retain(|entry| entry.get("weight") != Some(&json!(0)));
+    }
     let mut route = fields([("name", format!("{prefix}split").into()), ("route", weighted.into())]);
     if let Some(Mirror { hash, app, percent }) = &split.mirror {
         let host = entrance_host(release, settings, hash, *app);

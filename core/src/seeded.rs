@@ -1,0 +1,100 @@
+//! Bugs that peers shipped, put into this core by its own tests: each of them has to be found.
+//!
+//! Without the feature `seeded`, which only the core's own tests switch on, none is ever there.
+
+/// A bug, by its number in the design's list of what happened to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bug {
+    /// Promotion writes the canary's template into stable.
+    R1,
+    /// Effects are sent before the commit that orders them.
+    R2,
+    /// A version that leaves is not drained.
+    R3,
+    /// The status shows the weights that are meant, not those that were read.
+    R4,
+    /// A weight of 0 is left out.
+    R5,
+    /// One ready pod is enough for any weight.
+    R6,
+    /// A rollback waits for all of stable's pods.
+    R9,
+    /// A rollback that finds nothing to roll back scales stable.
+    R10,
+    /// It is not noted that a rollback found nothing.
+    R11,
+    /// A status is written whatever is stored by now.
+    R12,
+    /// The unready clock starts afresh whenever a version is ready.
+    R13,
+    /// No evidence is enough evidence.
+    R14,
+    /// What was rolled back comes back by itself.
+    R16,
+    /// An entry with weight 0 is dropped.
+    R19,
+    /// A candidate that the spec no longer names goes on.
+    R24,
+    /// Pods end in the plan that takes their weight.
+    R29,
+    /// A canary that equals `spec.stable` replaces at once.
+    R32,
+    /// After a promotion it does not matter whether the canary block is there.
+    R33,
+}
+
+impl Bug {
+    /// Every bug.
+    pub const ALL: [Self; 18] = [
+        Self::R1,
+        Self::R2,
+        Self::R3,
+        Self::R4,
+        Self::R5,
+        Self::R6,
+        Self::R9,
+        Self::R10,
+        Self::R11,
+        Self::R12,
+        Self::R13,
+        Self::R14,
+        Self::R16,
+        Self::R19,
+        Self::R24,
+        Self::R29,
+        Self::R32,
+        Self::R33,
+    ];
+}
+
+#[cfg(feature = "seeded")]
+mod chosen {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local!(static CHOSEN: Cell<Option<Bug>> = const { Cell::new(None) });
+
+    /// Acts with a bug in place, on this thread.
+    pub fn with<T>(bug: Option<Bug>, act: impl FnOnce() -> T) -> T {
+        let before = CHOSEN.replace(bug);
+        let done = act();
+        CHOSEN.set(before);
+        done
+    }
+
+    pub(crate) fn on(bug: Bug) -> bool {
+        CHOSEN.get() == Some(bug)
+    }
+}
+
+#[cfg(feature = "seeded")]
+pub(crate) use chosen::on;
+#[cfg(feature = "seeded")]
+pub use chosen::with;
+
+/// Whether a bug is in place: never.
+#[cfg(not(feature = "seeded"))]
+pub(crate) const fn on(_: Bug) -> bool {
+    false
+}
