@@ -70,7 +70,7 @@ fn warmup(s: &Situation) -> Option<Warmup> {
 /// `object` is the release as stored, with its status; `observed` is the world, `now` the time. At most one move of
 /// the table is made; the status that commits it comes back whole, with the writes that follow from it.
 pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now: Timestamp) -> Plan {
-    let old = object.status.clone().unwrap_or_default();
+    let mut old = object.status.clone().unwrap_or_default();
     let now = not_before(&old, now);
     let release = parse(object, observed, settings);
     if old.state.version > STATE {
@@ -94,16 +94,17 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
         facts::bake_clock(&mut noted, phase, look.blind, release.annotations.paused(), now);
     }
 
+    let phase = noted.phase;
     let s = view.of(&noted, look.as_ref());
     let found = first_move(&s);
     let row = found.as_ref().map(|(row, _)| *row);
     let (mut status, entry) = match &found {
         Some((_, found)) => effects::apply(&s, found),
-        None => (noted.clone(), None),
+        None => (noted, None),
     };
     let traffic = numbered_traffic(&view.of(&status, None), found.is_some());
     status.state.traffic = traffic;
-    let judged = look.as_ref().filter(|_| status.phase == noted.phase);
+    let judged = look.as_ref().filter(|_| status.phase == phase);
     let mut status = tell::tell(&view.of(&status, judged));
 
     let decided = status.decision.as_ref().map_or(0, |decision| decision.seq);
@@ -125,7 +126,9 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
 
     let made = found.as_ref().map(|(_, found)| found);
     let events = tell::events(&view.of(&status, None), &old, made, entry.as_ref(), &writes.drifted);
-    let changed = differs(&old, &status);
+    // Another time to look again is no news.
+    old.next_look_at = status.next_look_at;
+    let changed = old != status;
     if changed {
         room::make(&mut status);
     }
@@ -185,13 +188,6 @@ fn numbered_traffic(s: &Situation, decided: bool) -> TrafficState {
         _ => next_seq(s.status),
     };
     TrafficState { seq, changed_at: Some(s.now), read_at: None, settled_at: None, digest }
-}
-
-/// Whether two statuses differ in more than when to look again.
-fn differs(old: &ModelReleaseStatus, new: &ModelReleaseStatus) -> bool {
-    let mut old = old.clone();
-    old.next_look_at = new.next_look_at;
-    old != *new
 }
 
 /// A later operator has been here. Its memory is not ours to read, let alone to write; that is said, not written.
