@@ -37,6 +37,8 @@ fn ailing() -> Pod {
 /// A release that uses everything to its bound.
 fn utmost() -> World {
     let mut world = World::new(&long(0), None);
+    world.object.metadata.name = Some("n".repeat(45));
+    world.object.metadata.namespace = Some("s".repeat(63));
     world.edit(|spec| {
         spec["runtime"] = json!({"minReplicas": 64});
         spec["traffic"]["hosts"] = (0..8).map(|n| format!("{n}{}.example.com", "h".repeat(50))).collect();
