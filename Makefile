@@ -35,6 +35,12 @@ deny: ## licences, sources and banned crates (builds cargo-deny once, ten minute
 nightly: export JUDGE_TIMES := 1
 nightly: test deny demo ## test, deny and demo, and random histories of the core
 	LAWS_CASES=4000 cargo test --locked --package model-release-core --test laws
+	MODEL=nightly cargo test --locked --package model-release-core --test model -- --nocapture --test-threads 1
+
+.PHONY: prove
+prove: ## what is proven: each run of the model check with its bounds, and what finds each seeded bug
+	@cargo test --locked --package model-release-core --test model --test seeded -- --nocapture --test-threads 1 > target/prove.txt 2>&1 || (cat target/prove.txt; exit 1)
+	@grep '^|' target/prove.txt
 
 bench: ## what a look costs: CPU time and allocations of the core, in one table
 	cargo bench --locked --package model-release-core --bench step

@@ -14,6 +14,8 @@ use crate::api::status::{Act, ModelReleaseStatus, Phase, Track, VersionStatus};
 use crate::observed::{Live, Observed};
 use crate::plan::{Key, Kind, Write};
 use crate::settings::Settings;
+use crate::traffic::read_back;
+use crate::version::Hash;
 
 /// A rule that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,8 +102,10 @@ pub fn commit(object: &ModelRelease, next: &ModelReleaseStatus) -> Vec<Broken> {
     let may = matches!(next.phase, Some(Phase::Analyzing | Phase::Promoting | Phase::Replacing));
     found.unless(weight == 0 || may, "S1", || format!("weight {weight} is committed in {:?}", next.phase));
     gone::drained(object, &old, next, &mut found);
+    unready_clock(&old, next, &mut found);
     if seq(next) > seq(&old) {
         held(object, &old, next, &mut found);
+        named(object, &old, next, &mut found);
         if object.metadata.deletion_timestamp.is_some() {
             let verdict = next.decision.as_ref().map(|d| d.verdict);
             found.unless(verdict == Some(Act::Delete), "S13", || format!("{verdict:?} while it is deleted"));
@@ -121,6 +125,50 @@ pub fn status(next: &ModelReleaseStatus) -> Vec<Broken> {
     found.unless(observed && !next.conditions.is_empty(), "L5", || {
         "every condition is of this generation".into()
     });
+    found.0
+}
+
+/// L5: what a candidate was unready counts, however often it is ready in between.
+fn unready_clock(old: &ModelReleaseStatus, next: &ModelReleaseStatus, found: &mut Found) {
+    let trial =
+        |s: &ModelReleaseStatus| s.versions.iter().find(|v| v.track == Track::Canary).map(|v| v.hash.clone());
+    if let (Some(before), Some(after)) = (&old.state.candidate, &next.state.candidate)
+        && before.attempt == after.attempt
+        && trial(old).is_some()
+        && trial(old) == trial(next)
+    {
+        let back = after.unready_seconds < before.unready_seconds;
+        found.unless(!back, "L5", || "the clock of what was unready goes back".into());
+    }
+}
+
+/// A candidate lives only while the spec names it: no other gets more weight.
+fn named(object: &ModelRelease, old: &ModelReleaseStatus, next: &ModelReleaseStatus, found: &mut Found) {
+    let percent = |s: &ModelReleaseStatus| s.step.as_ref().map_or(0, |rung| rung.weight);
+    let Some(candidate) = next.versions.iter().find(|v| v.track == Track::Canary) else { return };
+    let spec = &object.spec;
+    let names = [Some(&spec.stable), spec.canary.as_ref()].into_iter().flatten();
+    let known = names.map(|b| &b.version).any(|version| *version == candidate.version);
+    let finishes = next.phase == Some(Phase::Replacing) || percent(old) == 100;
+    let rises = percent(next) > percent(old);
+    found.unless(known || finishes || !rises, "S3", || {
+        format!("{} gets {} % and the spec does not name it", candidate.version, percent(next))
+    });
+}
+
+/// What is shown of the traffic is what was read, never what is meant.
+pub fn shown(ground: &Ground) -> Vec<Broken> {
+    let mut found = Found::default();
+    let read = ground.child(Kind::VirtualService, ground.name()).and_then(|live| read_back(&live.body));
+    for shown in &ground.status.traffic {
+        let of = |all: &Vec<(Hash, i32)>| {
+            all.iter().filter(|(h, _)| h.as_str() == shown.hash).map(|(_, w)| *w).sum::<i32>()
+        };
+        let true_of = read.as_ref().map_or(0, of);
+        found.unless(shown.percent == true_of, "H1", || {
+            format!("{} is shown with {} % and has {true_of}", shown.version, shown.percent)
+        });
+    }
     found.0
 }
 

@@ -2,8 +2,11 @@
 
 use model_release_core::plan::Kind;
 
+use model_release_core::seeded::Bug;
+
 use super::decide::{Lab, Outcome, bit};
 use super::normal;
+use super::normal::Status;
 use super::state::{Child, Commit, Hand, Metric, Pods, Process, Release, Seen, State, Trouble, VERSIONS};
 use super::tables::Id;
 
@@ -58,7 +61,7 @@ impl Lab {
             match &process.hand {
                 None => actions.push(Action::Decide(p)),
                 Some(hand) => {
-                    actions.push(if hand.commit.is_some() { Action::Commit(p) } else { Action::Write(p) });
+                    actions.push(self.next_of(hand, p));
                     if budget.faults > 0 {
                         actions.push(Action::Drop(p));
                         // Heard or not makes a difference only to who trusts its caches.
@@ -113,6 +116,12 @@ impl Lab {
             }
         }
         actions.push(Action::Tick);
+    }
+
+    /// What an operator does next: its commit, then its writes.
+    pub(super) fn next_of(&self, hand: &Hand, p: u8) -> Action {
+        let early = self.run.bug == Some(Bug::R2) && !hand.writes.is_empty();
+        if hand.commit.is_some() && !early { Action::Commit(p) } else { Action::Write(p) }
     }
 
     fn users(&self, state: &State, actions: &mut Vec<Action>) {
@@ -250,12 +259,18 @@ impl Lab {
     fn commit(&self, state: &mut State, p: usize) {
         let Some(hand) = &mut state.processes[p].hand else { return };
         let Some(commit) = hand.commit.take() else { return };
-        if !hand.fresh || state.release.gone {
+        let unconditional = self.run.bug == Some(Bug::R12);
+        if !(hand.fresh || unconditional) || state.release.gone {
             state.processes[p].hand = None;
             return;
         }
         if hand.writes.is_empty() {
             state.processes[p].hand = None;
+        }
+        let [old, new] = [state.status, commit.status].map(|status| self.statuses.get(status));
+        let seq = |s: &Status| s.status.decision.as_ref().map_or(0, |d| d.seq);
+        if seq(new) < seq(old) || seq(new) == seq(old) && new.status.decision != old.status.decision {
+            state.broken |= bit("S5");
         }
         state.status = commit.status;
         touched(state, Some(p));
@@ -267,7 +282,7 @@ impl Lab {
         let Some(hand) = &mut state.processes[p].hand else { return };
         let (write, token) = hand.writes.remove(0);
         let fresh = hand.fresh;
-        if hand.writes.is_empty() {
+        if hand.writes.is_empty() && hand.commit.is_none() {
             state.processes[p].hand = None;
         }
         if !self.accept(state, p, write, token, fresh) {

@@ -1,5 +1,6 @@
 //! Runs: what may happen in each, and how often.
 
+use model_release_core::seeded::Bug;
 use serde_json::{Value, json};
 
 use super::state::{Budget, Metric};
@@ -34,7 +35,7 @@ pub struct Run {
     /// Whether pods may fail for good, or crash.
     pub troubles: bool,
     /// A bug that is put into the core.
-    pub bug: Option<&'static str>,
+    pub bug: Option<Bug>,
 }
 
 fn block(version: &str) -> Value {
@@ -88,7 +89,8 @@ pub fn gateway() -> Value {
 }
 
 impl Run {
-    fn of(name: &'static str, [budget, nightly]: [Budget; 2], versions: &[(&str, Option<&str>)]) -> Self {
+    /// Of versions, with nothing special about it.
+    pub fn of(name: &'static str, [budget, nightly]: [Budget; 2], versions: &[(&str, Option<&str>)]) -> Self {
         Self {
             name,
             budget,

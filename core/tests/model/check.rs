@@ -9,7 +9,7 @@ use super::act::Action;
 use super::bounds::Run;
 use super::closure::Wrong;
 use super::decide::{Lab, RULES};
-use super::state::{Process, State};
+use super::state::{Budget, Process, State};
 
 /// A run as the checker sees it.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl Model for Release {
                 state.broken & (1 << $at) == 0
             })); )* };
         }
-        rules!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+        rules!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
         all
     }
 }
@@ -54,6 +54,8 @@ impl Model for Release {
 #[derive(Debug)]
 pub struct Brought {
     pub name: &'static str,
+    /// What could happen how often.
+    pub budget: Budget,
     pub states: usize,
     pub depth: usize,
     pub decided: usize,
@@ -105,13 +107,12 @@ pub fn check(mut run: Run) -> Brought {
             .filter_map(|((before, action), (after, _))| Some(lab.step(before, (*action)?, after)))
             .collect();
         let said: Vec<String> = lab.said.lock().unwrap().iter().take(3).cloned().collect();
-        broken.push((
-            name.to_owned(),
-            format!("\n{}\n{}\n{}", steps.join("\n"), said.join("\n"), lab.told(&last)),
-        ));
+        let name = if name == "closure" { lab.goes_wrong(&last) } else { name.to_owned() };
+        broken.push((name, format!("\n{}\n{}\n{}", steps.join("\n"), said.join("\n"), lab.told(&last))));
     }
     Brought {
         name: run.name,
+        budget: run.budget,
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
         decided: lab.decided(),

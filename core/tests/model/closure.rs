@@ -1,6 +1,7 @@
 //! L1, L2, L3: from every state, once the world is friendly, to rest within so many moves and writes.
 
-use super::act::Action;
+use model_release_core::api::status::{Phase, Track};
+
 use super::decide::{Lab, What};
 use super::state::{Metric, Pods, Process, Release, Seen, State, Trouble, VERSIONS};
 use super::tables::Id;
@@ -39,15 +40,45 @@ pub enum Wrong {
     Broken,
     /// A rollback takes too many writes or reconciles.
     Slow,
+    /// What serves at rest is not what the spec says.
+    Astray,
 }
 
 impl Lab {
     /// What is wrong with the friendly future of a state, if all metrics are good, bad or absent.
     pub fn future(&self, state: &State) -> Wrong {
         let settled = self.delivered(state);
+        if self.as_it_is(&settled) != Wrong::Nothing {
+            return Wrong::Slow;
+        }
         let metrics = [Metric::Good, Metric::Bad, Metric::None];
         let ways = metrics.map(|metric| self.way(&self.calm_of(&settled, metric)).wrong);
         ways.into_iter().find(|wrong| *wrong != Wrong::Nothing).unwrap_or(Wrong::Nothing)
+    }
+
+    /// L3 with the pods as they are: a rollback that is due waits for none of them while stable has weight.
+    fn as_it_is(&self, settled: &State) -> Wrong {
+        let calm = Calm {
+            release: settled.release,
+            status: settled.status,
+            seen: settled.seen.clone(),
+            metric: settled.metric,
+        };
+        if calm.release.gone {
+            return Wrong::Nothing;
+        }
+        let outcome = self.decide(calm.release, calm.status, &calm.seen, calm.metric);
+        let Some(hash) = &outcome.leaves else { return Wrong::Nothing };
+        let next = outcome.commit.map_or(calm.status, |commit| commit.status);
+        let back = self.statuses.get(next).fallback.clone().unwrap_or_default();
+        if self.weight(&calm.seen, &back) == 0 {
+            return Wrong::Nothing;
+        }
+        let mut seen = calm.seen.clone();
+        for write in outcome.writes.iter().take(1) {
+            self.applied(&mut seen, *write);
+        }
+        if self.weight(&seen, hash) == 0 { Wrong::Nothing } else { Wrong::Slow }
     }
 
     /// The state once everything on its way has arrived, or was refused.
@@ -55,7 +86,7 @@ impl Lab {
         let mut state = state.clone();
         for p in 0..2_u8 {
             while let Some(hand) = &state.processes[usize::from(p)].hand {
-                let next = if hand.commit.is_some() { Action::Commit(p) } else { Action::Write(p) };
+                let next = self.next_of(hand, p);
                 let before = state.processes[usize::from(1 - p)].clone();
                 if let Some(after) = self.after(&state, next) {
                     // The order of the two is not kept; go on with the same one.
@@ -85,6 +116,22 @@ impl Lab {
         for version in 0..VERSIONS {
             let ready = u8::try_from(self.wanted(seen, version)).unwrap();
             seen.pods[version] = Pods { ready, trouble: Trouble::None };
+        }
+    }
+
+    /// What is wrong with the friendly future of a state, by the name of the property.
+    pub fn goes_wrong(&self, state: &State) -> String {
+        match self.future(state) {
+            Wrong::Nothing => "nothing".to_owned(),
+            Wrong::Endless => "L2: no rest".to_owned(),
+            Wrong::Silent => "L5: a wait that nothing explains".to_owned(),
+            Wrong::Slow => "L3: a slow rollback".to_owned(),
+            Wrong::Astray => "L1: not what the spec says".to_owned(),
+            Wrong::Broken => {
+                let said = self.said.lock().unwrap();
+                let rule = said.iter().find_map(|line| line.split("rule: \"").nth(1)?.split('"').next());
+                format!("{} on the way to rest", rule.unwrap_or("a rule"))
+            }
         }
     }
 
@@ -182,7 +229,12 @@ impl Lab {
                 return (Some(later), false, Wrong::Nothing);
             }
             let told = outcome.rests || outcome.explained;
-            return (None, false, if told { Wrong::Nothing } else { Wrong::Silent });
+            let wrong = match told {
+                false => Wrong::Silent,
+                true if self.astray(at) => Wrong::Astray,
+                true => Wrong::Nothing,
+            };
+            return (None, false, wrong);
         }
         let wrong = match &outcome.leaves {
             Some(hash) => self.rolled_back(at, hash),
@@ -190,6 +242,18 @@ impl Lab {
         };
         let moved = outcome.row.is_some() || !outcome.writes.is_empty();
         (Some(next), moved, wrong)
+    }
+
+    /// At rest in Stable, without a canary block, exactly `spec.stable` serves, unless it was rolled back.
+    fn astray(&self, at: &Calm) -> bool {
+        let status = &self.statuses.get(at.status).status;
+        let spec = &self.specs[usize::from(at.release.spec)].spec;
+        let free = at.release.notes == [0; 4] && spec.canary.is_none();
+        let stable = status.versions.iter().find(|v| v.track == Track::Stable);
+        let quarantined = status.quarantine.iter().any(|q| q.version == spec.stable.version);
+        free && !quarantined
+            && status.phase == Some(Phase::Stable)
+            && stable.is_some_and(|v| v.version != spec.stable.version)
     }
 
     /// L3: from the look that decides it to weight 0 in at most three reconciles and two writes, if what is gone back

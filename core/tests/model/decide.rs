@@ -9,7 +9,7 @@ use model_release_core::plan::{Key, Plan, Write};
 use model_release_core::settings::Settings;
 use model_release_core::testing::{rules, settings};
 use model_release_core::version::{Hash, Version};
-use model_release_core::{moves, queries, step, traffic};
+use model_release_core::{moves, queries, seeded, step, traffic};
 use serde_json::{Value, json};
 
 use super::bounds::{NAMES, Run};
@@ -76,8 +76,10 @@ pub enum What {
 }
 
 /// Rules, by their place in the bits.
-pub const RULES: [&str; 16] =
-    ["S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S15", "L5", "size"];
+pub const RULES: [&str; 17] = [
+    "H1", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S15", "L5",
+    "size",
+];
 
 /// The bit of a rule.
 pub fn bit(rule: &str) -> u32 {
@@ -215,7 +217,8 @@ impl Lab {
     fn look(&self, input: &Input) -> Outcome {
         let object = self.object(input.release, input.status);
         let mut observed = self.observed(input);
-        let asks = queries(&object, &observed, &self.settings, now());
+        let bug = self.run.bug;
+        let asks = seeded::with(bug, || queries(&object, &observed, &self.settings, now()));
         observed.answers = asks.queries.iter().map(|query| self.answer(query, input, &observed)).collect();
         let at = observed.children.values().find_map(|live| traffic::seq_read(&live.body));
         observed.gateways = asks
@@ -223,7 +226,7 @@ impl Lab {
             .iter()
             .map(|probe| GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq: at })
             .collect();
-        let plan = step(&object, &observed, &self.settings, now());
+        let plan = seeded::with(bug, || step(&object, &observed, &self.settings, now()));
         let judged = !asks.queries.is_empty();
         self.outcome(input, &object, &observed, &plan, judged)
     }
@@ -251,6 +254,7 @@ impl Lab {
         let mut found = Vec::new();
         if plan.status.is_some() {
             found.extend(rules::commit(object, raw));
+            found.extend(rules::shown(&ground));
             // The last decision adds no words to a status that is here without them.
             found.extend(rules::status(raw).into_iter().filter(|_| !input.release.deleting));
         }

@@ -5,12 +5,13 @@ use super::check::Brought;
 /// Prints it, and fails if a property does not hold.
 pub fn hold(brought: &Brought) {
     println!(
-        "{}: {} states, depth {}, {} worlds decided, {} friendly worlds, {:.1} s, rows {}{}",
+        "| {} | S1-S13, S15, L1-L3, L5, H1 | {} states, depth {}, {} worlds, {} friendly ones | {:?} | {:.1} s | rows {}{} |",
         brought.name,
         brought.states,
         brought.depth,
         brought.decided,
         brought.calm,
+        brought.budget,
         brought.time.as_secs_f64(),
         brought.rows.join(" "),
         if brought.both { ", both write" } else { "" },
