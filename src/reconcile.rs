@@ -9,9 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use model_release_core::api::conditions::{self, Is, Type};
 use model_release_core::api::reasons::Reason;
 use model_release_core::api::spec::ModelRelease;
-use model_release_core::api::status::{HistoryEntry, Phase};
+use model_release_core::api::status::{Act, HistoryEntry, Phase};
 use model_release_core::observed::Observed;
-use model_release_core::plan::{Asks, Plan};
+use model_release_core::plan::{Asks, Event, Plan};
 use model_release_core::settings::Settings;
 use model_release_core::{queries, step};
 use serde_json::{Value, json};
@@ -220,7 +220,7 @@ async fn undecodable(read: &Read, ports: &Ports, cause: &serde_json::Error) -> R
     Ok(Looked::At(ports.clock.now().checked_add(hour).unwrap_or(Timestamp::MAX)))
 }
 
-/// Sets `Stalled` and `Ready` on the status as it is stored, and nothing else; not twice.
+/// Sets `Stalled` and `Ready` on the status as it is stored, and nothing else; says so by an event. Not twice.
 async fn stall(read: &Read, ports: &Ports, reason: Reason, message: &str) -> Result<(), Failure> {
     let mut status = read.status().cloned().unwrap_or_else(|| json!({}));
     let known: Vec<Condition> =
@@ -234,6 +234,9 @@ async fn stall(read: &Read, ports: &Ports, reason: Reason, message: &str) -> Res
     if wanted == known {
         return Ok(());
     }
+    warn!(release = %read.key(), %reason, message, "a release is left alone");
+    let told = Event { warning: true, reason, action: Act::Hold.as_str(), message: message.to_owned() };
+    ports.cluster.tell(read, told);
     let Ok(value) = serde_json::to_value(wanted) else { return Ok(()) };
     if let Value::Object(fields) = &mut status {
         fields.insert("conditions".into(), value);

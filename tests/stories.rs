@@ -83,6 +83,13 @@ async fn an_undecodable_release_harms_no_other_and_is_told() {
         })
         .await;
     assert_eq!(condition(&told, "Ready", "False"), Some("Undecodable"));
+    let about = server.until("an event", |s| {
+        let store = s.store();
+        let said = |event: &&serde_json::Value| event["reason"] == "Undecodable" && event["regarding"]["name"] == "bad";
+        store.objects.values().find(said).cloned()
+    });
+    let note = about.await["note"].as_str().unwrap().to_owned();
+    assert!(note.contains("cannot read the object") && note.contains("struct"), "{note}");
     // Corrected, it is served.
     server.patch("modelreleases", "bad", &json!({"spec": {"stable": {"version": "v1", "image": "i"}}}));
     server.until_phase("bad", "Stable").await;

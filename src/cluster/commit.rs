@@ -30,6 +30,13 @@ pub struct Committed {
     pub written: bool,
 }
 
+impl Read {
+    /// Its namespace and name.
+    pub fn key(&self) -> ReleaseKey {
+        key_of(&self.object)
+    }
+}
+
 impl Cluster {
     /// Makes a plan's decision true: writes its status, if it differs, on the condition that the release is still the
     /// one that was read.
@@ -56,6 +63,11 @@ impl Cluster {
             events,
             written,
         })
+    }
+
+    /// Queues an event about a release that was read, whatever it holds.
+    pub fn tell(&self, read: &Read, event: Event) {
+        self.events.send(read.object.object_ref(&Watched::Release.resource()), event);
     }
 
     /// Writes a status of raw JSON, on the condition that the release is still the one that was read.

@@ -9,14 +9,18 @@ use testbed::wait::{Seen, until};
 use crate::objects;
 use crate::samples::{self, Sample};
 
-const RELEASES: &str = "/apis/modelrelease.dev/v1alpha1/namespaces/default/modelreleases";
+pub const RELEASES: &str = "/apis/modelrelease.dev/v1alpha1/namespaces/default/modelreleases";
 const SOON: Duration = Duration::from_secs(20);
 
 const COLUMNS: [&str; 10] =
     ["STABLE", "CANARY", "WEIGHT", "PHASE", "QUALITY(S/C)", "READY", "AGE", "REASON", "URL", "MESSAGE"];
 
 /// What the API server answered: the object, or its refusal.
-async fn send(client: &kube::Client, path: &str, object: &Value) -> Result<Value, Box<kube::core::Status>> {
+pub async fn send(
+    client: &kube::Client,
+    path: &str,
+    object: &Value,
+) -> Result<Value, Box<kube::core::Status>> {
     let body = serde_json::to_vec(object).unwrap();
     let request = hyper::Request::post(path).header("content-type", "application/json").body(body).unwrap();
     match client.request::<Value>(request).await {
@@ -27,7 +31,7 @@ async fn send(client: &kube::Client, path: &str, object: &Value) -> Result<Value
 }
 
 /// A client of an API server that serves the resource.
-async fn with_definition(testbed: &Testbed) -> kube::Client {
+pub async fn with_definition(testbed: &Testbed) -> kube::Client {
     let definition = std::fs::read_to_string(objects::root().join("crds/modelreleases.yaml")).unwrap();
     testbed.apply(&definition).unwrap_or_else(|error| panic!("the definition is refused: {error}"));
     let client = testbed.client().await.unwrap();

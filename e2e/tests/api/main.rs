@@ -12,11 +12,16 @@ mod chart;
 #[path = "../common/mod.rs"]
 mod common;
 mod dashboard;
+mod mutated;
+#[path = "../../../core/tests/schema/mutations.rs"]
+mod mutations;
 mod objects;
 mod rights;
 #[allow(dead_code, reason = "who refuses matters where only rules are evaluated")]
 #[path = "../../../core/tests/schema/samples.rs"]
 mod samples;
+#[path = "../../../core/tests/schema/structure.rs"]
+mod structure;
 
 use std::sync::{Arc, Weak};
 
