@@ -59,8 +59,7 @@ fn wrong(value: &Value, schema: &Value, path: &str) -> Option<String> {
         | (Some("array"), Value::Array(_))
         | (Some("string"), Value::String(_))
         | (Some("boolean"), Value::Bool(_)) => true,
-        (Some("integer"), Value::Number(number)) => number.is_i64() || number.is_u64(),
-        (None, Value::Number(number)) => number.is_i64() || number.is_u64(),
+        (Some("integer") | None, Value::Number(number)) => number.is_i64() || number.is_u64(),
         (None, Value::String(_)) => schema["x-kubernetes-int-or-string"] == true,
         _ => false,
     };
@@ -97,10 +96,9 @@ fn wrong(value: &Value, schema: &Value, path: &str) -> Option<String> {
             {
                 return Some(format!("{path} has too many or too few"));
             }
-            let inner = items.iter().enumerate();
+            let mut inner = items.iter().enumerate();
             inner
-                .filter_map(|(n, item)| wrong(item, &schema["items"], &format!("{path}[{n}]")))
-                .next()
+                .find_map(|(n, item)| wrong(item, &schema["items"], &format!("{path}[{n}]")))
                 .or_else(|| twice(items, schema).then(|| format!("{path} names one twice")))
         }
         #[allow(clippy::cast_precision_loss, reason = "lengths are small")]
