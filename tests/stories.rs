@@ -85,7 +85,9 @@ async fn an_undecodable_release_harms_no_other_and_is_told() {
     assert_eq!(condition(&told, "Ready", "False"), Some("Undecodable"));
     let about = server.until("an event", |s| {
         let store = s.store();
-        let said = |event: &&serde_json::Value| event["reason"] == "Undecodable" && event["regarding"]["name"] == "bad";
+        let said = |event: &&serde_json::Value| {
+            event["reason"] == "Undecodable" && event["regarding"]["name"] == "bad"
+        };
         store.objects.values().find(said).cloned()
     });
     let note = about.await["note"].as_str().unwrap().to_owned();
