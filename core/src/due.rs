@@ -25,7 +25,8 @@ pub fn next_look(s: &Situation, moved: bool, put_off: Option<Timestamp>) -> Time
         return idle;
     }
     let mut due = Due { now: s.now, times: put_off.into_iter().chain(s.expires_at()).collect() };
-    due.after(s.status.state.expired_at, s.release.rollout.drain);
+    let over = s.status.state.expired_at.and(s.status.state.traffic.settled_at);
+    due.after(over, s.release.rollout.drain);
     let drift = &s.status.state.drift;
     due.after(drift.last.filter(|_| drift::fight(drift, s.now)), drift::MINUTE);
     propagation(s, &mut due);

@@ -77,6 +77,10 @@ fn numbers_given(status: &mut ModelReleaseStatus, s: &Situation) {
 /// Read back as wanted; then known to every gateway that can be asked, or given the time it takes.
 fn propagation(status: &mut ModelReleaseStatus, s: &Situation) {
     let memory = &mut status.state.traffic;
+    // A release whose time is over has no routes: what it has is nothing, once they are seen gone.
+    if memory.digest.is_empty() && status.state.expired_at.is_some() && !wanted::routed_at_all(s) {
+        memory.settled_at.get_or_insert(s.now);
+    }
     if memory.digest.is_empty() || memory.settled_at.is_some() {
         return;
     }

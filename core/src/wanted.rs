@@ -251,13 +251,12 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[&Key]) -> Vec<&'a Key> {
     // Before anything was ever routed nothing has to be drained.
     let served = s.role(Track::Stable).is_some();
     let drain = s.release.rollout.drain;
+    let settled = s.status.state.traffic.settled_at;
+    let rested = settled.is_some_and(|at| s.elapsed(at) >= drain);
     let quiet = match s.status.state.expired_at {
         // Of a release whose time is over the routes go first.
-        Some(at) => !routed_at_all(s) && s.elapsed(at) >= drain,
-        None => {
-            (!served && s.traffic_object().is_none())
-                || s.status.state.traffic.settled_at.is_some_and(|at| s.elapsed(at) >= drain)
-        }
+        Some(_) => !routed_at_all(s) && rested,
+        None => (!served && s.traffic_object().is_none()) || rested,
     };
     let routed: Vec<Hash> =
         s.traffic_object().map(|live| traffic::routes_read(&live.body)).unwrap_or_default();
@@ -287,7 +286,7 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[&Key]) -> Vec<&'a Key> {
 }
 
 /// Whether any route of ours is there.
-fn routed_at_all(s: &Situation) -> bool {
+pub fn routed_at_all(s: &Situation) -> bool {
     let ours = |live: &Live| live.owner.as_deref() == Some(s.release.uid.as_str());
     s.observed.children.iter().any(|(key, live)| key.kind == Kind::VirtualService && ours(live))
 }
