@@ -161,4 +161,15 @@ impl Run {
         let metrics = vec![Metric::Good, Metric::Bad, Metric::None];
         Self { specs, metrics, troubles: true, ..Self::of("steps", [budget, nightly], &[]) }
     }
+
+    /// A human says promote and retry, suspends and goes on.
+    pub fn words() -> Self {
+        let budget = Budget { edits: 2, notes: 1, ..NOTHING };
+        let nightly = Budget { edits: 2, notes: 2, metrics: 1, ..NOTHING };
+        let mut specs = [None, Some("v2")].map(|canary| spec("v1", canary, &[10], &json!({}))).to_vec();
+        specs.push(spec("v1", Some("v2"), &[10], &json!({"suspend": true})));
+        let notes = vec![("promote", vec!["v2"]), ("retry", vec!["again"])];
+        let metrics = vec![Metric::Bad];
+        Self { specs, notes, metrics, ..Self::of("words", [budget, nightly], &[]) }
+    }
 }
