@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use model_server::app::{App, Faults};
+use model_server::front::Front;
 use model_server::{artefacts::Artefacts, data, http, model::Model, train};
 use std::hash::{BuildHasher, RandomState};
 use std::{error::Error, net::Ipv4Addr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
@@ -26,6 +27,8 @@ enum Command {
     Train(TrainArgs),
     /// Answers predictions over HTTP and counts how often they were right.
     Serve(ServeArgs),
+    /// Answers over HTTP by asking a model of its own version: an app that is released with its model.
+    ServeApp(AppArgs),
     /// Serves the files of a folder over HTTP, for pods to fetch models from.
     ServeFiles(FilesArgs),
 }
@@ -81,6 +84,19 @@ struct ServeArgs {
 }
 
 #[derive(Args)]
+struct AppArgs {
+    /// Where its model answers.
+    #[arg(long, env = "MODEL_URL")]
+    model_url: String,
+    /// Name of the version, given back with every answer.
+    #[arg(long, env = "MODEL_VERSION")]
+    model_version: String,
+    /// Port to answer on.
+    #[arg(long, env = "HTTP_PORT", default_value_t = 8080)]
+    port: u16,
+}
+
+#[derive(Args)]
 struct FilesArgs {
     /// The folder.
     #[arg(long)]
@@ -104,6 +120,7 @@ async fn main() -> ExitCode {
     let done = match cli.command {
         Command::Train(args) => learn(&args),
         Command::Serve(args) => serve(args).await,
+        Command::ServeApp(args) => serve_app(args).await,
         Command::ServeFiles(args) => serve_files(args).await,
     };
     match done {
@@ -168,6 +185,21 @@ async fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     stop.send_replace(true);
     answering.await?;
     counting.await?;
+    Ok(())
+}
+
+async fn serve_app(args: AppArgs) -> Result<(), Box<dyn Error>> {
+    let front = Arc::new(Front::new(&args.model_url, &args.model_version)?);
+    let (stop, stopped) = watch::channel(false);
+    let (port, answering) = spawn(args.port, stopped, move |request| {
+        let front = Arc::clone(&front);
+        async move { front.answer(request).await }
+    })
+    .await?;
+    tracing::info!(version = args.model_version, model = args.model_url, port, "in front of its model");
+    terminated().await?;
+    stop.send_replace(true);
+    answering.await?;
     Ok(())
 }
 
