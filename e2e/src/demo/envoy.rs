@@ -50,6 +50,10 @@ fn parse(text: &str) -> Counters {
         else {
             continue;
         };
+        // Envoy counts each request once more by where it came from.
+        if name.ends_with(&format!(".internal.{metric}")) || name.ends_with(&format!(".external.{metric}")) {
+            continue;
+        }
         let mut labels = host.split('.');
         let (Some(service), Some(namespace)) = (labels.next(), labels.next()) else { continue };
         let place = counters.entry(namespace.to_owned()).or_default().entry(service.to_owned()).or_default();
@@ -103,6 +107,8 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "cluster.outbound|80||better-5f3c0a9b11.demo.svc.cluster.local;.upstream_rq_completed: 120\n\
+                        cluster.outbound|80||better-5f3c0a9b11.demo.svc.cluster.local;.external.upstream_rq_completed: 100\n\
+                        cluster.outbound|80||better-5f3c0a9b11.demo.svc.cluster.local;.internal.upstream_rq_completed: 20\n\
                         cluster.outbound|80||better-5f3c0a9b11.demo.svc.cluster.local;.upstream_rq_5xx: 3\n\
                         cluster.outbound|80||worse-9ab1c2d3e4.other.svc.cluster.local;.upstream_rq_completed: 7\n\
                         cluster.xds-grpc.upstream_rq_completed: 9\nnonsense\n";
