@@ -42,6 +42,8 @@ pub struct Version {
     pub server_errors: u64,
     /// When the last one came.
     pub last: Option<Timestamp>,
+    /// When what it answers was asked.
+    pub last_asked: Option<Timestamp>,
 }
 
 /// The clients of one release; cloning shares them.
@@ -116,10 +118,12 @@ impl Load {
 }
 
 fn totals(snapshot: &Snapshot) -> Totals {
+    let at = |ms: u64| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok();
     let version = |seen: &load::Version| Version {
         answers: seen.answers.ok,
         server_errors: seen.answers.server_errors,
-        last: seen.last_unix_ms.and_then(|ms| Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()),
+        last: seen.last_unix_ms.and_then(at),
+        last_asked: seen.last_sent_ms.and_then(|ms| at(snapshot.started_unix_ms + ms)),
     };
     Totals {
         requests: snapshot.sent,

@@ -11,8 +11,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod dashboard;
+mod hand;
 mod idle;
 mod killed;
+mod phases;
 mod quick;
 mod repair;
 mod ways;
@@ -42,6 +44,10 @@ async fn a_release_lives() {
         let problems = Box::pin(ways::out_of_every_phase(&stage)).await;
         assert!(problems.is_empty(), "{problems:#?}");
     }
+    if asked("phases") {
+        let problems = Box::pin(phases::a_hand_and_the_end_in_every_phase(&stage)).await;
+        assert!(problems.is_empty(), "{problems:#?}");
+    }
     let rollbacks = if asked("quick") { quick::rollbacks_by_hand(&stage).await } else { Vec::new() };
     if asked("idle") {
         idle::an_operator_with_nothing_to_do_asks_nothing_and_stays_small(&stage).await;
@@ -56,10 +62,8 @@ async fn a_release_lives() {
         println!("{}", stage.testimony().await.unwrap_or_else(|error| panic!("{error}")).line);
     }
 
-    // Last, so that a machine that was busy otherwise does not hide the rest. A time is judged strictly where nothing else
-    // runs: `make nightly` asks for it.
-    let within =
-        if std::env::var_os("JUDGE_TIMES").is_some() { quick::WITHIN } else { quick::WITHIN_WHEN_BUSY };
+    // Last, so that a machine that was busy otherwise does not hide the rest.
+    let within = common::judged(quick::WITHIN);
     assert!(rollbacks.iter().all(|seconds| *seconds <= within), "rollbacks by hand took {rollbacks:?} s");
 }
 

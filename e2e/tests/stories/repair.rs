@@ -1,55 +1,41 @@
 //! Somebody edits or deletes what the operator made: it is put right, and no client notices.
 
-use std::time::{Duration, Instant};
-
 use model_release_core::api::status::Track;
-use serde_json::Value;
+use model_release_core::plan::Kind::{Deployment, EnvoyFilter, Service, VirtualService};
+use serde_json::json;
 use testbed::demo::releases::version;
 use testbed::demo::story::Stage;
-use testbed::wait::{Seen, until};
 
-pub const SOON: Duration = Duration::from_secs(10);
+use super::common::judged;
+use super::hand::{Hand, WITHIN};
 
 pub async fn what_a_hand_changed_is_put_right(stage: &Stage) {
     let release = "better";
+    let client = stage.testbed.client().await.unwrap();
     let status = stage.releases.get(release).await.unwrap().status.unwrap();
     let hash = version(&status, Track::Stable).expect("it serves").hash.clone();
     let versioned = format!("{release}-{hash}");
-    let namespace = stage.namespace.clone();
-    let limit = format!("mrel.{namespace}.{release}.public.limit");
-    let swapped = r#"[{"op": "replace", "path": "/spec/http/0/name", "value": "mine"}]"#;
-    let image = r#"[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "example.com/mine:1"}]"#;
-    let selector = r#"[{"op": "add", "path": "/spec/selector/mine", "value": "yes"}]"#;
-    let edits = [
-        ("deployment", versioned.clone(), namespace.clone(), Some(image)),
-        ("service", versioned, namespace.clone(), Some(selector)),
-        ("virtualservice", release.to_owned(), namespace.clone(), Some(swapped)),
-        ("virtualservice", format!("{release}-gateway"), namespace, None),
-        ("envoyfilter", limit, stage.gateway.namespace.clone(), None),
+    let on = |kind, name: &str| Hand::on(&client, kind, &stage.namespace, name);
+    let limit = format!("mrel.{}.{release}.public.limit", stage.namespace);
+    let limit = Hand::on(&client, EnvoyFilter, &stage.gateway.namespace, &limit);
+    let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "mine", "image": "example.com/mine:1"}]}}}});
+    let root = format!("{release}-gateway");
+    let took = [
+        ("deployment's containers replaced", on(Deployment, &versioned).edits(image).await),
+        (
+            "service's selector widened",
+            on(Service, &versioned).edits(json!({"spec": {"selector": {"mine": "yes"}}})).await,
+        ),
+        (
+            "virtualservice shown to all",
+            on(VirtualService, release).edits(json!({"spec": {"exportTo": ["*"]}})).await,
+        ),
+        ("virtualservice of the gateway deleted", on(VirtualService, &root).deletes().await),
+        ("envoyfilter deleted", limit.deletes().await),
     ];
-    for (kind, name, namespace, patch) in edits {
-        let before = spec(stage, kind, &name, &namespace).expect("it is there");
-        let start = Instant::now();
-        match patch {
-            Some(patch) => {
-                let patch = ["patch", kind, &name, "-n", &namespace, "--type=json", "-p", patch];
-                stage.testbed.kubectl_output(&patch).unwrap();
-            }
-            None => drop(stage.testbed.kubectl_output(&["delete", kind, &name, "-n", &namespace]).unwrap()),
-        }
-        until(&format!("{kind} {name} is as it was"), SOON, || async {
-            let now = spec(stage, kind, &name, &namespace);
-            Seen::when(now.as_ref() == Some(&before), || format!("{now:?}"))
-        })
-        .await
-        .unwrap();
-        let what = if patch.is_some() { "edited" } else { "deleted" };
-        println!("{kind} {name}, {what} by hand, was put right after {:.2} s", start.elapsed().as_secs_f64());
+    for (what, took) in took {
+        let took = took.unwrap_or_else(|error| panic!("{what}: {error}"));
+        println!("{what} by hand: put right after {took:.2} s");
+        assert!(took <= judged(WITHIN), "{what} by hand: put right after {took:.2} s");
     }
-}
-
-fn spec(stage: &Stage, kind: &str, name: &str, namespace: &str) -> Option<Value> {
-    let text = stage.testbed.kubectl_output(&["get", kind, name, "-n", namespace, "-o", "json"]).ok()?;
-    let mut object: Value = serde_json::from_str(&text).ok()?;
-    Some(object.get_mut("spec")?.take())
 }

@@ -2,8 +2,10 @@
 //! version gets the share that was decided, and what follows is what the lifecycle says.
 
 mod after;
-mod foreign;
-mod gone;
+mod before;
+pub mod foreign;
+pub mod gone;
+mod made;
 mod trial;
 pub mod way;
 mod words;
@@ -25,12 +27,15 @@ macro_rules! told {
     };
 }
 
-/// All of them, side by side.
+/// All of them, side by side; or those alone that `WAYS` lists, as in `WAYS=held,paused`.
 pub async fn out_of_every_phase(stage: &Arc<Stage>) -> Vec<String> {
     let stories: Vec<Told> = told![
         trial::a_first_version_that_is_mended as "mended",
         trial::a_canary_that_never_gets_ready as "unready",
         trial::a_canary_removed_while_it_warms_up as "warm",
+        before::a_canary_that_is_warmed_up as "warmed",
+        before::a_canary_that_gets_copies_first as "copies",
+        before::a_canary_whose_copies_fail as "copied",
         trial::a_third_version_while_one_is_analysed as "third",
         trial::a_canary_that_fails as "failing",
         trial::a_canary_that_loses_its_endpoints as "lost",
@@ -38,9 +43,9 @@ pub async fn out_of_every_phase(stage: &Arc<Stage>) -> Vec<String> {
         after::a_promotion_that_is_reverted_in_the_spec as "reverted",
         after::stable_changed_in_the_spec as "replaced",
         after::a_rollback_while_a_version_is_promoted as "promoting",
+        made::versions_that_an_autoscaler_sizes as "scaled",
+        made::an_app_and_its_model_released_as_one as "pair",
         foreign::somebody_elses_object_with_our_name as "foreign",
-        foreign::weights_changed_by_hand as "drift",
-        gone::a_release_deleted_in_mid_flight as "deleted",
         gone::a_release_whose_time_is_over as "expired",
         words::a_canary_held_by_a_word as "held",
         words::a_pause_holds_what_the_evidence_would_move as "paused",
@@ -48,7 +53,9 @@ pub async fn out_of_every_phase(stage: &Arc<Stage>) -> Vec<String> {
         words::a_suspended_release_is_left_alone as "suspended",
     ]
     .into();
-    let told = stories.into_iter().map(|(name, story)| {
+    let only = std::env::var("WAYS").unwrap_or_default();
+    let asked = |name: &str| only.is_empty() || only.split(',').any(|other| other == name);
+    let told = stories.into_iter().filter(|(name, _)| asked(name)).map(|(name, story)| {
         let told = story(Arc::clone(stage), name);
         async move { (name, told.await) }
     });

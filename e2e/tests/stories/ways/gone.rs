@@ -1,9 +1,8 @@
-//! Deletion in several phases: the release goes at once, and leaves nothing; and a release whose time is over.
+//! What ends leaves nothing: a release that is deleted, and one whose time is over.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
 use model_release_core::api::status::Phase;
 use serde_json::{Value, json};
 use testbed::Result;
@@ -13,23 +12,10 @@ use testbed::demo::story::Stage;
 use testbed::wait::{Seen, until};
 
 use super::super::common::blocking;
-use super::way::{Way, manifest, promoted_soon};
+use super::way::{Way, manifest};
 
 /// How long a release may still be there, and then what it owned.
 const GONE: Duration = Duration::from_secs(60);
-
-/// In Starting, Analyzing and Baking.
-pub async fn a_release_deleted_in_mid_flight(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
-    let phases = [Phase::Starting, Phase::Analyzing, Phase::Baking];
-    let mut outcomes = try_join_all(phases.map(|phase| deleted(&stage, name, phase))).await?;
-    let mut last = outcomes.pop().unwrap_or_default();
-    for outcome in outcomes {
-        last.problems.extend(outcome.problems);
-        last.clients.requests += outcome.clients.requests;
-        last.message = format!("{}, {}", outcome.message, last.message);
-    }
-    Ok(last)
-}
 
 /// `spec.ttl` is over: routes go first, then all that ran; the release stays, says so, and serves again when it may.
 pub async fn a_release_whose_time_is_over(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
@@ -53,38 +39,23 @@ pub async fn a_release_whose_time_is_over(stage: Arc<Stage>, name: &'static str)
     way.end().await
 }
 
-async fn deleted(stage: &Arc<Stage>, name: &str, phase: Phase) -> Result<Outcome> {
-    let name = format!("{name}-{}", phase.as_str().to_lowercase());
-    let manifest = match phase {
-        Phase::Baking => promoted_soon(stage, &name).with("/spec/rollout/bake", json!("5m")),
-        _ => manifest(stage, &name),
-    };
-    let mut way = Way::begin(stage, manifest).await?;
-    if phase == Phase::Starting {
-        way.set("/spec/canary/image", json!("localhost/model-release/none:1"));
-    }
-    way.try_version("doomed").await?;
-    way.in_phase(phase).await?;
-    let serving = if phase == Phase::Baking { "doomed" } else { stage.made.worse.name.as_str() };
-    way.grow(serving, 110).await?;
-    // Clients go first, as anybody's would.
+/// Waits until a release that was deleted is gone with all that it owned; gives the seconds until it was gone itself.
+pub async fn nothing_is_left(stage: &Arc<Stage>, name: &str) -> Result<f64> {
     let start = Instant::now();
-    let mut outcome = way.end().await?;
     until(&format!("{name} is gone"), GONE, || async {
         match stage.releases.names().await {
-            Ok(names) => Seen::when(!names.contains(&name), || "it is there".to_owned()),
+            Ok(names) => Seen::when(!names.iter().any(|other| other == name), || "it is there".to_owned()),
             Err(error) => Seen::NotYet(error.to_string()),
         }
     })
     .await?;
     let took = start.elapsed().as_secs_f64();
     until(&format!("what {name} owned is gone"), GONE, || async {
-        let left = left(stage, &name).await;
+        let left = left(stage, name).await;
         Seen::when(left.is_empty(), || left)
     })
     .await?;
-    outcome.message = format!("deleted in {} within {took:.1} s", phase.as_str());
-    Ok(outcome)
+    Ok(took)
 }
 
 /// Objects that bear the release's name, in its namespace and the gateway's.
@@ -93,7 +64,8 @@ async fn left(stage: &Arc<Stage>, name: &str) -> String {
     let gateway = stage.gateway.namespace.clone();
     let label = format!("modelrelease.dev/name={name}");
     blocking(move || {
-        let kinds = "deployments,services,controllerrevisions,virtualservices,envoyfilters";
+        let kinds =
+            "deployments,services,controllerrevisions,horizontalpodautoscalers,virtualservices,envoyfilters";
         let list = |namespace: &str| {
             let arguments = ["get", kinds, "-n", namespace, "-l", &label, "-o", "name", "--ignore-not-found"];
             testbed.kubectl_output(&arguments).unwrap_or_else(|error| error.to_string())

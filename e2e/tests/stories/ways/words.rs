@@ -49,7 +49,7 @@ pub async fn a_pause_holds_what_the_evidence_would_move(
     stage: Arc<Stage>,
     name: &'static str,
 ) -> Result<Outcome> {
-    let manifest = promoted_soon(&stage, name).with("/spec/rollout/bake", json!("5s"));
+    let manifest = promoted_soon(&stage, name).with("/spec/rollout/bake", json!("10m"));
     let mut way = Way::begin(&stage, manifest).await?;
     way.try_version("paused").await?;
     way.decided(Warming, Analyzing, "paused").await?;
@@ -70,6 +70,8 @@ pub async fn a_pause_holds_what_the_evidence_would_move(
     way.decided_for(Analyzing, Promoting, "paused", Reason::GuardrailsPassed).await?;
     way.decided(Promoting, Baking, "paused").await?;
     way.annotate("pause", Some("true")).await?;
+    way.set("/spec/rollout/bake", json!("5s"));
+    way.write().await?;
     way.stays(Baking, HOLDS).await?;
     way.annotate("pause", None).await?;
     way.decided(Baking, Stable, "paused").await?;
