@@ -11,6 +11,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject};
 use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
@@ -59,6 +60,11 @@ impl Read {
     /// All of it.
     pub fn value(&self) -> Value {
         serde_json::to_value(&self.object).unwrap_or_default()
+    }
+
+    /// Its metadata, if its deletion was asked for.
+    pub fn deleted(&self) -> Option<&ObjectMeta> {
+        Some(&self.object.metadata).filter(|metadata| metadata.deletion_timestamp.is_some())
     }
 
     /// Its stored status.

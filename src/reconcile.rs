@@ -13,7 +13,7 @@ use model_release_core::api::status::{Act, HistoryEntry, Phase};
 use model_release_core::observed::Observed;
 use model_release_core::plan::{Asks, Event, Plan};
 use model_release_core::settings::Settings;
-use model_release_core::{queries, step};
+use model_release_core::{bury, queries, step};
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
@@ -99,14 +99,26 @@ pub async fn reconcile(key: &ReleaseKey, ports: &Ports) -> Result<Looked, Failur
     };
     let release: ModelRelease = match serde_json::from_value(read.value()) {
         Ok(release) => release,
-        Err(cause) => return undecodable(&read, ports, &cause).await,
+        Err(cause) => match read.deleted() {
+            Some(metadata) => {
+                let plan = guarded(|| bury(metadata, &observed, &ports.settings, ports.clock.now()));
+                return follow(key, &read, plan, ports).await;
+            }
+            None => return undecodable(&read, ports, &cause).await,
+        },
     };
-    let Some(plan) = decide(&release, &observed, ports) else {
-        stall(&read, ports, Reason::InternalError, INTERNAL).await?;
+    let plan = guarded(|| step(&release, &observed, &ports.settings, ports.clock.now()));
+    follow(key, &read, plan, ports).await
+}
+
+/// Commits a plan and does what it orders. There is none if the core panicked.
+async fn follow(key: &ReleaseKey, read: &Read, plan: Option<Plan>, ports: &Ports) -> Result<Looked, Failure> {
+    let Some(plan) = plan else {
+        stall(read, ports, Reason::InternalError, INTERNAL).await?;
         return Err(Failure::Panicked);
     };
     let (next_look, decision) = (plan.next_look, plan.decision.clone());
-    let committed = ports.cluster.commit(&read, plan).await?;
+    let committed = ports.cluster.commit(read, plan).await?;
     if let Some(decision) = decision.filter(|_| committed.written) {
         tell(key, ports, &decision);
     }
@@ -137,6 +149,8 @@ async fn world(key: &ReleaseKey, ports: &Ports) -> Result<Option<(Read, Observed
                 () = changed(key, cached, ports) => {}
             }
         }
+    } else {
+        ports.warmups.follow(key, &ports.caches, None);
     }
     let read = ports.cluster.read(key).await?;
     // A release of the same name but another UID is not what was observed.
@@ -186,13 +200,7 @@ async fn changed(key: &ReleaseKey, before: &ModelRelease, ports: &Ports) {
     while !ports.caches.wait_until(Duration::from_secs(60), differs).await {}
 }
 
-/// Lets the core decide. None if it panicked.
-fn decide(release: &ModelRelease, observed: &Observed, ports: &Ports) -> Option<Plan> {
-    let now = ports.clock.now();
-    guarded(|| step(release, observed, &ports.settings, now))
-}
-
-/// The core holds no state, so nothing of it is half done after a panic.
+/// What the core makes of it; none if it panicked. The core holds no state, so nothing of it is half done then.
 fn guarded<T>(act: impl FnOnce() -> T) -> Option<T> {
     std::panic::catch_unwind(AssertUnwindSafe(act)).ok()
 }

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use model_release_core::settings::{GatewaySet, Settings};
-use serde_json::json;
+use serde_json::{Value, json};
 use support::{Fault, NAMESPACE, Operator, cluster, condition, phase, release, stable_only, weights};
 
 #[tokio::test(start_paused = true)]
@@ -95,6 +95,27 @@ async fn an_undecodable_release_harms_no_other_and_is_told() {
     // Corrected, it is served.
     server.patch("modelreleases", "bad", &json!({"spec": {"stable": {"version": "v1", "image": "i"}}}));
     server.until_phase("bad", "Stable").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undecodable_release_that_is_deleted_is_not_held() {
+    let server = cluster();
+    let mut bad = stable_only("bad");
+    bad["metadata"]["finalizers"] = json!(["modelrelease.dev/gateway-objects"]);
+    bad["status"] = json!({"phase": "Flying"});
+    server.create("modelreleases", bad);
+    let uid = server.get("modelreleases", "bad").unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
+    let limit = beside("limit", NAMESPACE, "bad", &uid);
+    server.act(|s| s.create("envoyfilters", "gateways", limit)).unwrap();
+    let _operator = Operator::with(&server, with_gateways());
+    let untold = |s: &support::api::ApiServer| {
+        s.get("modelreleases", "bad").filter(|r| condition(r, "Stalled", "True") == Some("Undecodable"))
+    };
+    server.until("a stalled release", untold).await;
+    server.act(|s| s.delete("modelreleases", NAMESPACE, "bad", &json!({}))).unwrap();
+    server.until("it is gone", |s| s.get("modelreleases", "bad").is_none().then_some(())).await;
+    let left = server.store().get("envoyfilters", "gateways", "limit");
+    assert!(left.is_err(), "what is ours elsewhere went first");
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,18 +245,6 @@ async fn a_release_that_waits_for_nothing_costs_nothing_but_watches() {
 #[tokio::test(start_paused = true)]
 async fn what_a_vanished_release_left_beside_a_gateway_is_removed_and_nothing_else() {
     let server = cluster();
-    let beside = |name: &str, namespace: &str, release: &str, uid: &str| {
-        json!({
-            "apiVersion": "networking.istio.io/v1alpha3",
-            "kind": "EnvoyFilter",
-            "metadata": {"name": name, "labels": {
-                "app.kubernetes.io/managed-by": "model-release-operator",
-                "modelrelease.dev/namespace": namespace,
-                "modelrelease.dev/name": release,
-                "modelrelease.dev/uid": uid,
-            }},
-        })
-    };
     server.create("modelreleases", stable_only("fraud"));
     for (name, namespace, release, uid) in [
         ("gone", NAMESPACE, "gone", "an-old-uid"),
@@ -248,16 +257,35 @@ async fn what_a_vanished_release_left_beside_a_gateway_is_removed_and_nothing_el
         let hidden = asked.resource == "modelreleases" && asked.verb == "get" && asked.name == "hidden";
         if hidden { Fault::Refuse(403) } else { Fault::None }
     });
+    let _operator = Operator::with(&server, with_gateways());
+    let there =
+        |s: &support::api::ApiServer, name: &str| s.store().get("envoyfilters", "gateways", name).is_ok();
+    server.until("both gone", |s| (!there(s, "gone") && !there(s, "recreated")).then_some(())).await;
+    server.until_phase("fraud", "Stable").await;
+    assert!(there(&server, "forbidden"), "a release that may not be read is not known to be gone");
+}
+
+/// An object of a release beside a gateway.
+fn beside(name: &str, namespace: &str, release: &str, uid: &str) -> Value {
+    json!({
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": name, "labels": {
+            "app.kubernetes.io/managed-by": "model-release-operator",
+            "modelrelease.dev/namespace": namespace,
+            "modelrelease.dev/name": release,
+            "modelrelease.dev/uid": uid,
+        }},
+    })
+}
+
+/// Settings with a set of gateways that takes limits.
+fn with_gateways() -> Settings {
     let set = GatewaySet {
         name: "public".into(),
         namespace: "gateways".into(),
         envoy_filters: true,
         ..GatewaySet::default()
     };
-    let _operator = Operator::with(&server, Settings { gateways: vec![set], ..Settings::default() });
-    let there =
-        |s: &support::api::ApiServer, name: &str| s.store().get("envoyfilters", "gateways", name).is_ok();
-    server.until("both gone", |s| (!there(s, "gone") && !there(s, "recreated")).then_some(())).await;
-    server.until_phase("fraud", "Stable").await;
-    assert!(there(&server, "forbidden"), "a release that may not be read is not known to be gone");
+    Settings { gateways: vec![set], ..Settings::default() }
 }

@@ -3,7 +3,7 @@
 use crate::api::pods::PodFields;
 use crate::api::status::{Track, VersionStatus};
 use crate::children;
-use crate::meta::Component;
+use crate::meta::{self, Component};
 use crate::observed::Live;
 use crate::plan::{Key, Kind};
 use crate::situation::Situation;
@@ -113,7 +113,7 @@ pub fn asked_of(s: &Situation, version: &VersionStatus) -> (i32, i32) {
 }
 
 fn replicas(live: &Live) -> i32 {
-    let number = live.body.pointer("/spec/replicas").and_then(serde_json::Value::as_i64);
+    let number = meta::at(&live.body, &["spec", "replicas"]).and_then(serde_json::Value::as_i64);
     number.and_then(|n| i32::try_from(n).ok()).unwrap_or(1)
 }
 

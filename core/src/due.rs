@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::status::{Phase, Track};
+use crate::api::status::{Candidate, Phase, Track};
 use crate::drift;
 use crate::situation::{Situation, later};
 use crate::wanted;
@@ -78,16 +78,16 @@ fn propagation(s: &Situation, due: &mut Due) {
 
 fn phase(s: &Situation, due: &mut Due) {
     let rollout = &s.release.rollout;
-    let candidate = s.candidate();
+    let since = |time: fn(&Candidate) -> Option<Timestamp>| s.candidate().and_then(time);
     let running = !s.paused();
     match s.phase() {
         Phase::Pending => due.after(s.status.phase_started_at, rollout.progress_deadline),
         Phase::Starting | Phase::Replacing | Phase::Warming => {
             let wait = SignedDuration::from_secs(s.settings.propagation_wait_seconds);
-            due.after(candidate.ready_at, rollout.warmup.max(wait));
-            due.reached(rollout.progress_deadline, candidate.unready_since.map(|_| s.unready()));
+            due.after(since(|c| c.ready_at), rollout.warmup.max(wait));
+            due.reached(rollout.progress_deadline, since(|c| c.unready_since).map(|_| s.unready()));
             if let Some(warmup) = s.warmup().filter(|_| !s.warmed_up()) {
-                due.after(candidate.ready_at, warmup.timeout);
+                due.after(since(|c| c.ready_at), warmup.timeout);
                 // How far it has come is told when it is asked for.
                 due.after(Some(s.now).filter(|_| s.settled()), SignedDuration::from_secs(1));
             }
@@ -101,7 +101,7 @@ fn phase(s: &Situation, due: &mut Due) {
             };
             due.reached(least, s.dwelt().filter(|_| running));
             due.reached(rollout.max_duration, s.analysed().filter(|_| running));
-            due.after(candidate.evidence_from, SignedDuration::ZERO);
+            due.after(since(|c| c.evidence_from), SignedDuration::ZERO);
             let promoting = s.phase() == Phase::Promoting;
             due.after(s.status.phase_started_at.filter(|_| promoting), rollout.progress_deadline);
         }

@@ -39,10 +39,10 @@ pub fn note(s: &Situation) -> ModelReleaseStatus {
 
 /// What is only shown: weights as read back, pods, artifacts.
 fn seen(status: &mut ModelReleaseStatus, s: &Situation) {
-    if let Some(read) = s.traffic_object().and_then(|live| traffic::read_back(&live.body)) {
-        let meant = wanted::split(s).filter(|_| on(Bug::R4));
+    if let Some(read) = s.weights {
+        let meant = if on(Bug::R4) { wanted::split(s) } else { None };
         let meant = meant.map(|split| split.entries.map(|e| (e.hash, e.weight)).to_vec());
-        let read = meant.unwrap_or(read);
+        let read = meant.as_deref().unwrap_or(read);
         status.traffic =
             read.iter().filter_map(|(hash, percent)| traffic_status(s, hash, *percent)).collect();
     } else {
@@ -84,9 +84,8 @@ fn propagation(status: &mut ModelReleaseStatus, s: &Situation) {
     if memory.digest.is_empty() || memory.settled_at.is_some() {
         return;
     }
-    let as_wanted = wanted::split(s).zip(s.traffic_object()).is_some_and(|(split, live)| {
-        let (_, body) = traffic::traffic_object(s.release, s.settings, &split, s.status.state.traffic.seq);
-        covers(&body, &live.body)
+    let as_wanted = wanted::traffic(s).zip(s.traffic_object()).is_some_and(|(traffic, live)| {
+        covers(&traffic::numbered(traffic.body, s.status.state.traffic.seq), &live.body)
     });
     if !as_wanted {
         return;
@@ -116,7 +115,7 @@ fn empty_clocks(status: &mut ModelReleaseStatus, s: &Situation) {
     let clock = |since: Option<Timestamp>, empty: bool| if empty { since.or(Some(s.now)) } else { None };
     let clocks = &mut status.state.clocks;
     clocks.stable_empty_since = clock(clocks.stable_empty_since, empty(Track::Stable));
-    let was_ready = s.candidate().ready_at.is_some() && s.on_the_way();
+    let was_ready = s.candidate().is_some_and(|c| c.ready_at.is_some()) && s.on_the_way();
     clocks.candidate_empty_since = clock(clocks.candidate_empty_since, was_ready && empty(Track::Canary));
 }
 
@@ -126,7 +125,7 @@ fn candidate(status: &mut ModelReleaseStatus, s: &Situation) {
         && leaving.zero_since.is_none()
         && s.weight(&Hash::known(&leaving.hash)) == 0
         // Weights that cannot be read are unknown, not zero.
-        && !s.weights_read().is_empty()
+        && s.weights.is_some()
     {
         leaving.zero_since = s.status.state.traffic.settled_at;
     }
@@ -177,13 +176,13 @@ fn candidate(status: &mut ModelReleaseStatus, s: &Situation) {
 
 /// Who is judged now, against whom, and since when; nobody unless a version has weight that was seen in force.
 pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a Hash>) -> Option<Subject<'a>> {
-    let memory = s.candidate();
+    let attempt = s.candidate().map_or(0, |memory| memory.attempt);
     match s.phase() {
         Phase::Shadowing => Some(Subject {
             stable,
             canary: canary?,
             apps: apps(s, [stable, canary]),
-            attempt: memory.attempt,
+            attempt,
             evidence_from: s.status.step.as_ref()?.settled_at?,
             baking: false,
             last_step: false,
@@ -198,8 +197,8 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
                 stable,
                 canary: canary?,
                 apps: apps(s, [stable, canary]),
-                attempt: memory.attempt,
-                evidence_from: memory.evidence_from?.max(in_force),
+                attempt,
+                evidence_from: s.candidate()?.evidence_from?.max(in_force),
                 baking: false,
                 last_step: last,
             })
@@ -208,7 +207,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
             stable: None,
             canary: stable?,
             apps: apps(s, [stable, None]),
-            attempt: memory.attempt,
+            attempt,
             evidence_from: s.status.phase_started_at?,
             baking: true,
             last_step: true,

@@ -29,4 +29,4 @@ pub mod version;
 pub mod wanted;
 pub mod writes;
 
-pub use step::{queries, step};
+pub use step::{bury, queries, step};

@@ -100,6 +100,11 @@ pub(crate) fn fields<const N: usize>(all: [(&str, Value); N]) -> Value {
     Value::Object(all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
+/// The value at a path of fields. Unlike [`Value::pointer`] it copies no part of the path: a look reads many.
+pub(crate) fn at<'a>(value: &'a Value, path: &[&str]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, field| value.get(field))
+}
+
 /// Puts a value at a path of fields, making the objects on the way.
 pub(crate) fn set(object: &mut Value, path: &[&str], value: Value) {
     let Some((first, rest)) = path.split_first() else {

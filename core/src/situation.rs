@@ -14,6 +14,8 @@ use crate::seeded::{Bug, on};
 use crate::settings::Settings;
 use crate::version::Hash;
 
+pub use seen::weights;
+
 /// One release at one look: what is wanted, what is committed, what is seen, and what time it is.
 pub struct Situation<'a> {
     /// What the user wants.
@@ -22,6 +24,8 @@ pub struct Situation<'a> {
     pub status: &'a ModelReleaseStatus,
     /// What is seen.
     pub observed: &'a Observed,
+    /// Weights in the traffic object as read back; none without one that can be relied on.
+    pub weights: Option<&'a [(Hash, i32)]>,
     /// What the administrator decided.
     pub settings: &'a Settings,
     /// The time; never before the last decision.
@@ -75,8 +79,8 @@ impl Situation<'_> {
     }
 
     /// Memory of the version on trial.
-    pub fn candidate(&self) -> Candidate {
-        self.status.state.candidate.clone().unwrap_or_default()
+    pub fn candidate(&self) -> Option<&Candidate> {
+        self.status.state.candidate.as_ref()
     }
 
     /// `H_c`: the hash of the canary block; none without a block, or if it is the live version.
@@ -126,7 +130,7 @@ impl Situation<'_> {
 
     /// R: the replicas that stable was asked for when the candidate was chosen.
     pub fn stable_replicas(&self) -> i32 {
-        self.candidate().stable_replicas.max(1)
+        self.candidate().map_or(1, |memory| memory.stable_replicas.max(1))
     }
 
     /// Pods needed for a share of the traffic.
@@ -147,8 +151,7 @@ impl Situation<'_> {
     /// The time under copies that the candidate still has before it, or is in.
     pub fn shadow_due(&self) -> Option<&Shadow> {
         let before = matches!(self.phase(), Phase::Starting | Phase::Warming | Phase::Shadowing);
-        let passed =
-            self.status.state.candidate.as_ref().is_some_and(|c| c.shadow_passed || c.exposed_at.is_some());
+        let passed = self.candidate().is_some_and(|c| c.shadow_passed || c.exposed_at.is_some());
         let due = before && (!passed || self.phase() == Phase::Shadowing);
         self.release.rollout.shadow.as_ref().filter(|_| due)
     }

@@ -1,6 +1,7 @@
 //! One look: facts, evidence, the first move that answers, words, writes, and when to look again.
 
 use jiff::{SignedDuration, Timestamp, Unit};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::analysis::{self, Look};
 use crate::api::reasons::Reason;
@@ -16,10 +17,11 @@ use crate::plan::{Asks, Event, Plan, Warmup};
 use crate::release::Release;
 use crate::room;
 use crate::settings::Settings;
-use crate::situation::{Situation, later};
+use crate::situation::{self, Situation, later};
 use crate::tell;
 use crate::traffic;
-use crate::wanted;
+use crate::version::Hash;
+use crate::wanted::{self, Traffic};
 use crate::writes::{self, Writes};
 
 /// Version of `status.state` that this operator reads and writes.
@@ -30,7 +32,9 @@ pub fn queries(object: &ModelRelease, observed: &Observed, settings: &Settings, 
     let status = object.status.clone().unwrap_or_default();
     let release = parse(object, observed, settings);
     let now = not_before(&status, now);
-    let s = Situation { release: &release, status: &status, observed, settings, now, look: None };
+    let weights = situation::weights(&release, observed);
+    let view = View { release: &release, observed, weights, settings, now };
+    let s = view.of(&status, None);
     if release.deleted_at.is_some() || s.suspended() || s.expired() {
         return Asks::default();
     }
@@ -47,7 +51,7 @@ pub fn queries(object: &ModelRelease, observed: &Observed, settings: &Settings, 
 fn warmup(s: &Situation) -> Option<Warmup> {
     let hash = s.hash(Track::Canary)?;
     let waits = s.phase() == Phase::Warming || s.phase() == Phase::Replacing && s.committed_percent() < 100;
-    let memory = s.candidate();
+    let memory = s.candidate()?;
     if !waits || memory.ready_at.is_none() || s.warmed_up() || !s.settled() {
         return None;
     }
@@ -55,7 +59,8 @@ fn warmup(s: &Situation) -> Option<Warmup> {
     Some(Warmup {
         attempt: memory.attempt,
         returns: memory.returns,
-        probes: traffic::probes_of(s.release, &hash, wanted.path),
+        // Gateways lead to the app, and it is the model that is to be warm.
+        probes: if s.has_app(&hash) { Vec::new() } else { traffic::probes_of(s.release, &hash, wanted.path) },
         namespace: s.release.namespace.clone(),
         service: s.release.object_name(&hash),
         path: wanted.path.to_owned(),
@@ -76,7 +81,8 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
     if old.state.version > STATE {
         return too_old(&old, now);
     }
-    let view = View { release: &release, observed, settings, now };
+    let weights = situation::weights(&release, observed);
+    let view = View { release: &release, observed, weights, settings, now };
     if release.deleted_at.is_some() {
         return farewell(&view, &old);
     }
@@ -102,8 +108,8 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
         Some((_, found)) => effects::apply(&s, found),
         None => (noted, None),
     };
-    let traffic = numbered_traffic(&view.of(&status, None), found.is_some());
-    status.state.traffic = traffic;
+    let traffic = wanted::traffic(&view.of(&status, None));
+    status.state.traffic = numbered(&view.of(&status, None), traffic.as_ref(), found.is_some());
     let judged = look.as_ref().filter(|_| status.phase == phase);
     let mut status = tell::tell(&view.of(&status, judged));
 
@@ -115,7 +121,7 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
     let writes = if view.of(&status, None).suspended() {
         Writes::default()
     } else {
-        writes::writes(&view.of(&status, None), steady)
+        writes::writes(&view.of(&status, None), traffic, steady)
     };
     let next_look = due::next_look(&view.of(&status, judged), found.is_some(), writes.put_off);
     if !steady {
@@ -140,14 +146,15 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
 struct View<'a> {
     release: &'a Release,
     observed: &'a Observed,
+    weights: Option<Vec<(Hash, i32)>>,
     settings: &'a Settings,
     now: Timestamp,
 }
 
 impl View<'_> {
     fn of<'b>(&'b self, status: &'b ModelReleaseStatus, look: Option<&'b Look>) -> Situation<'b> {
-        let Self { release, observed, settings, now } = *self;
-        Situation { release, status, observed, settings, now, look }
+        let Self { release, observed, ref weights, settings, now } = *self;
+        Situation { release, status, observed, weights: weights.as_deref(), settings, now, look }
     }
 }
 
@@ -178,8 +185,8 @@ fn evidence(s: &Situation) -> Option<Look> {
 
 /// What the traffic object is to say has a number of its own, by which gateways are recognised to have it: that of the
 /// decision that changed it, or the next one if the spec did.
-fn numbered_traffic(s: &Situation, decided: bool) -> TrafficState {
-    let digest = wanted::traffic_digest(s);
+fn numbered(s: &Situation, traffic: Option<&Traffic>, decided: bool) -> TrafficState {
+    let digest = traffic.map(|traffic| traffic.digest.clone()).unwrap_or_default();
     if digest == s.status.state.traffic.digest {
         return s.status.state.traffic.clone();
     }
@@ -219,10 +226,30 @@ fn farewell(view: &View, old: &ModelReleaseStatus) -> Plan {
         None => (old.clone(), None),
     };
     if found.is_some() {
-        status.state.traffic = numbered_traffic(&view.of(&status, None), true);
+        let traffic = wanted::traffic(&view.of(&status, None));
+        status.state.traffic = numbered(&view.of(&status, None), traffic.as_ref(), true);
     }
     let s = view.of(&status, None);
-    let farewell = writes::farewell(&s);
+    Plan {
+        status: found.is_some().then(|| Box::new(tell::tell(&s))),
+        decision: entry,
+        row: found.map(|(number, _)| number),
+        ..last_writes(&s)
+    }
+}
+
+/// A deleted release that cannot be read, by its metadata alone: what is ours elsewhere goes, then the finalizer, so
+/// that nothing holds it. Its weights stay as they are, for what they should be cannot be read; its status as well.
+pub fn bury(metadata: &ObjectMeta, observed: &Observed, settings: &Settings, now: Timestamp) -> Plan {
+    let object = ModelRelease { metadata: metadata.clone(), ..ModelRelease::default() };
+    let release = Release::parse(&object, settings);
+    let view = View { release: &release, observed, weights: None, settings, now };
+    last_writes(&view.of(&ModelReleaseStatus::default(), None))
+}
+
+/// The last writes, and a Warning if something of ours could not be removed in time.
+fn last_writes(s: &Situation) -> Plan {
+    let farewell = writes::farewell(s);
     let events = farewell.left_behind.map(|left| {
         let message = format!(
             "the release is deleted, and {left} could not be removed for {} s: remove what is left by hand",
@@ -232,11 +259,11 @@ fn farewell(view: &View, old: &ModelReleaseStatus) -> Plan {
     });
     let wait = if s.release.has_finalizer { SignedDuration::from_secs(1) } else { IDLE };
     Plan {
-        status: found.is_some().then(|| Box::new(tell::tell(&s))),
-        decision: entry,
-        row: found.map(|(number, _)| number),
+        status: None,
+        row: None,
+        decision: None,
         writes: farewell.all,
         events: events.into_iter().collect(),
-        next_look: later(view.now, wait),
+        next_look: later(s.now, wait),
     }
 }

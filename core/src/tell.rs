@@ -130,7 +130,7 @@ fn canary_ready(s: &Situation) -> Said {
     match s.pod_failure(&hash) {
         _ if s.ready(&hash, 1) => {
             let pods = ready_pods(s.endpoints(&hash));
-            if s.candidate().warmup_unreachable {
+            if s.candidate().is_some_and(|c| c.warmup_unreachable) {
                 let message = "its pods cannot be reached for a warm-up, so only rollout.warmup counts";
                 (Is::True, Reason::WarmupUnreachable, format!("{} has {pods}; {message}", version.version))
             } else {
@@ -183,7 +183,7 @@ fn traffic_applied(s: &Situation) -> Said {
     if s.role(Track::Stable).is_none() {
         return (Is::Unknown, Reason::Propagating, "nothing serves yet".to_owned());
     }
-    if s.traffic_object().is_some_and(|live| traffic::read_back(&live.body).is_none()) {
+    if s.weights.is_none() && s.traffic_object().is_some() {
         return (
             Is::False,
             Reason::RoutingConflict,

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::version::Hash;
 
 pub use claims::{conflict, dispute};
-pub use istio::{roots, traffic_object};
+pub use istio::{numbered, roots, traffic_object};
 pub use limits::limits;
 pub use read::{mirror_read, read_back, routes_read, seq_read};
 

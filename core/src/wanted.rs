@@ -11,7 +11,7 @@ use crate::capacity;
 use crate::children::{self, Rendered};
 use crate::covers::covers;
 use crate::effects::newcomer;
-use crate::meta::Component;
+use crate::meta::{self, Component};
 use crate::observed::Live;
 use crate::plan::{Key, Kind};
 use crate::seeded::{Bug, on};
@@ -73,7 +73,7 @@ fn copies(s: &Situation, candidate: &VersionStatus) -> Option<Mirror> {
 
 /// Whether the candidate has its place in the traffic object: it was ready, and has not lost its endpoints since.
 fn takes_part(s: &Situation) -> bool {
-    s.on_the_way() && s.phase() != Phase::Starting && s.candidate().ready_at.is_some()
+    s.on_the_way() && s.phase() != Phase::Starting && s.candidate().is_some_and(|c| c.ready_at.is_some())
 }
 
 /// Whether the last decision only noted that there is nothing to roll back.
@@ -92,12 +92,24 @@ fn traffic_is_back(s: &Situation, stable: &VersionStatus, leaving: &VersionStatu
         || s.endpoints(&Hash::known(&leaving.hash)) == 0
 }
 
-/// Digest of what the traffic object is to say, its number aside.
-pub fn traffic_digest(s: &Situation) -> String {
-    split(s).map_or_else(String::new, |split| {
-        let (_, body) = traffic::traffic_object(s.release, s.settings, &split, 0);
-        digest(&body).chars().take(16).collect()
-    })
+/// What the traffic object is to be, its number aside.
+pub struct Traffic {
+    /// What it says.
+    pub split: Split,
+    /// Its name.
+    pub key: Key,
+    /// All of it but the number.
+    pub body: Value,
+    /// Digest of the body.
+    pub digest: String,
+}
+
+/// The traffic object; none before anything serves.
+pub fn traffic(s: &Situation) -> Option<Traffic> {
+    let split = split(s)?;
+    let (key, body) = traffic::traffic_object(s.release, s.settings, &split);
+    let digest = digest(&body).chars().take(16).collect();
+    Some(Traffic { split, key, body, digest })
 }
 
 /// Pods that a version's model is to have; under an autoscaler the least number of them.
@@ -158,7 +170,7 @@ impl Child<'static> {
 impl Child<'_> {
     /// Whether a live object says all that, its number aside.
     pub fn is(&self, live: &Value) -> bool {
-        let pods = || live.pointer("/spec/replicas").and_then(Value::as_i64);
+        let pods = || meta::at(live, &["spec", "replicas"]).and_then(Value::as_i64);
         self.replicas.is_none_or(|wanted| pods() == Some(i64::from(wanted))) && covers(&self.body, live)
     }
 
@@ -301,6 +313,6 @@ pub fn outlived(s: &Situation) -> bool {
 }
 
 fn hash_of(body: &Value) -> Hash {
-    let label = body.pointer("/metadata/labels").and_then(|labels| labels.get(crate::api::LABEL_VERSION));
+    let label = meta::at(body, &["metadata", "labels", crate::api::LABEL_VERSION]);
     Hash::known(label.and_then(Value::as_str).unwrap_or_default())
 }

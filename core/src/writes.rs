@@ -7,6 +7,7 @@ use crate::api::status::Track;
 use crate::children;
 use crate::covers::covers;
 use crate::drift;
+use crate::meta;
 use crate::observed::Live;
 use crate::plan::{Key, Kind, Write};
 use crate::release::Release;
@@ -15,7 +16,7 @@ use crate::settings::Settings;
 use crate::situation::Situation;
 use crate::traffic;
 use crate::version::Hash;
-use crate::wanted::{self, Child};
+use crate::wanted::{self, Child, Traffic};
 
 /// The writes of one plan.
 #[derive(Default)]
@@ -32,15 +33,18 @@ pub struct Writes {
 ///
 /// `steady`: whether everything was once found as the last decision wants it, and no spec has changed since, so that a
 /// difference is somebody else's doing.
-pub fn writes(s: &Situation, steady: bool) -> Writes {
+///
+/// `traffic`: what the traffic object is to be, as it was numbered.
+pub fn writes(s: &Situation, traffic: Option<Traffic>, steady: bool) -> Writes {
     let mut plan = Writes::default();
     let workloads = wanted::workloads(s);
     let limits = limits(s);
-    let split = wanted::split(s);
-    let traffic = split.as_ref().map(|split| {
-        let seq = s.status.state.traffic.seq;
-        Child::whole(traffic::traffic_object(s.release, s.settings, split, seq), seq)
-    });
+    let seq = s.status.state.traffic.seq;
+    let (split, traffic) = traffic
+        .map(|Traffic { split, key, body, .. }| {
+            (split, Child::whole((key, traffic::numbered(body, seq)), seq))
+        })
+        .unzip();
     let roots: Vec<Child> = match &split {
         Some(_) if s.release.refused.is_none() => numbered(s, traffic::roots),
         _ => Vec::new(),
@@ -111,12 +115,13 @@ pub fn farewell(s: &Situation) -> Farewell {
         return plan;
     }
     // Only what the last decision committed: a spec that is edited after it changes nothing any more.
-    let committed = wanted::traffic_digest(s) == s.status.state.traffic.digest;
-    let there = s.traffic_object().filter(|live| !live.deleting && committed);
-    if let (Some(split), Some(live)) = (wanted::split(s), there) {
-        let (key, body) = traffic::traffic_object(s.release, s.settings, &split, s.status.state.traffic.seq);
+    let memory = &s.status.state.traffic;
+    let committed = wanted::traffic(s).filter(|traffic| traffic.digest == memory.digest);
+    let there = s.traffic_object().filter(|live| !live.deleting);
+    if let (Some(traffic), Some(live)) = (committed, there) {
+        let body = traffic::numbered(traffic.body, memory.seq);
         if !covers(&body, &live.body) {
-            plan.all.push(apply(&key, body, live));
+            plan.all.push(apply(&traffic.key, body, live));
         }
     }
     if !s.release.has_finalizer {
@@ -165,7 +170,7 @@ enum Moved {
 }
 
 fn moved(s: &Situation, split: &traffic::Split) -> Moved {
-    let read = s.weights_read();
+    let read = s.weights.unwrap_or_default();
     let [first, second] = &split.entries;
     let old = |hash: &Hash| read.iter().filter(|(h, _)| h == hash).map(|(_, w)| *w).sum::<i32>();
     let same = read.iter().all(|(hash, weight)| {
@@ -194,12 +199,12 @@ fn may_route(s: &Situation, moved: Moved) -> bool {
 /// Whether a write would take pods away.
 fn shrinks(s: &Situation, child: &Child) -> bool {
     let Some(live) = s.observed.children.get(&child.key) else { return false };
-    let number = |body: &Value, field: &str| body.pointer(field).and_then(Value::as_i64);
+    let number = |body: &Value, field: &str| meta::at(body, &["spec", field]).and_then(Value::as_i64);
     let (wanted, now) = if child.key.kind == Kind::HorizontalPodAutoscaler {
         // Its floor holds pods: where that falls, they may go.
-        (number(&child.body, "/spec/minReplicas"), number(&live.body, "/spec/minReplicas"))
+        (number(&child.body, "minReplicas"), number(&live.body, "minReplicas"))
     } else {
-        (child.replicas.map(i64::from), number(&live.body, "/spec/replicas"))
+        (child.replicas.map(i64::from), number(&live.body, "replicas"))
     };
     wanted.zip(now).is_some_and(|(wanted, now)| now > wanted)
 }

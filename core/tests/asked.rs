@@ -7,6 +7,7 @@ use model_release_core::api::annotations::{PAUSE, PROMOTE, RETRY};
 use model_release_core::api::status::{Phase, Track};
 use model_release_core::observed::WarmupAnswer;
 use model_release_core::plan::Kind;
+use model_release_core::queries;
 use model_release_core::testing::World;
 use model_release_core::version::Hash;
 use serde_json::json;
@@ -342,4 +343,23 @@ fn pods_that_cannot_be_reached_for_a_warm_up_do_without() {
     answers(&mut world, 0, true);
     let world = world.until("weight", |w| w.phase() == Phase::Analyzing);
     assert_eq!(world.condition("CanaryReady"), "True/WarmupUnreachable");
+}
+
+#[test]
+fn a_model_is_warmed_up_by_itself_where_its_gateways_lead_to_an_app() {
+    let asked = |world: &World| {
+        let asks = queries(&world.object, &world.observed, &world.settings, world.now);
+        asks.warmup.expect("it is to be warmed up")
+    };
+    assert!(!asked(&with_warmup()).probes.is_empty(), "by its own route, as its clients will reach it");
+    let mut world = World::serving("v1");
+    world.canary(Some("v2")).edit(|spec| {
+        spec["canary"]["warmup"] = json!({"path": "/infer", "body": "{}", "requests": 3});
+        spec["canary"]["app"] = json!({"image": "registry.example.com/shop:1"});
+    });
+    let world = world.until("v2 is ready", |w| w.phase() == Phase::Warming && w.settled());
+    let warmup = asked(&world);
+    assert!(warmup.probes.is_empty(), "the app has other paths: {warmup:?}");
+    let hash = world.status().versions.iter().find(|v| v.track == Track::Canary).unwrap().hash.clone();
+    assert_eq!(warmup.service, format!("fraud-{hash}"));
 }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+use jiff::SignedDuration;
 use model_release_core::api::Reason;
 use model_release_core::api::status::{Act, Phase};
+use model_release_core::bury;
 use model_release_core::plan::{Kind, Write};
 use model_release_core::testing::World;
 use serde_json::json;
@@ -76,9 +78,9 @@ fn a_deletion_waits_a_minute_for_what_cannot_be_removed_and_names_it() {
     stuck.delete();
     let plan = stuck.decide();
     stuck.commit(&plan);
-    stuck.now += jiff::SignedDuration::from_secs(59);
+    stuck.now += SignedDuration::from_secs(59);
     assert!(stuck.decide().writes.iter().all(|w| !matches!(w, Write::Finalizer { .. })));
-    stuck.now += jiff::SignedDuration::from_secs(2);
+    stuck.now += SignedDuration::from_secs(2);
     let plan = stuck.decide();
     assert!(plan.writes.contains(&Write::Finalizer { present: false }));
     assert!(
@@ -86,6 +88,24 @@ fn a_deletion_waits_a_minute_for_what_cannot_be_removed_and_names_it() {
             || plan.events[0].message.contains("envoyfilters"),
         "{plan:?}"
     );
+}
+
+#[test]
+fn what_cannot_be_read_is_let_go_once_its_objects_elsewhere_are_gone() {
+    let mut world = World::analyzing("v1", "v2");
+    world.delete();
+    let metadata = world.object.metadata.clone();
+    let plan = bury(&metadata, &world.observed, &world.settings, world.now);
+    assert!(plan.status.is_none(), "what could not be read is not written over");
+    let elsewhere = |w: &Write| matches!(w, Write::Delete { key, .. } if key.kind == Kind::EnvoyFilter);
+    assert!(plan.writes.len() == 1 && plan.writes.iter().all(elsewhere), "{:?}", plan.writes);
+    let later = world.now + SignedDuration::from_secs(61);
+    let plan = bury(&metadata, &world.observed, &world.settings, later);
+    assert_eq!(plan.writes, [Write::Finalizer { present: false }]);
+    assert!(plan.events[0].warning && plan.events[0].message.contains("by hand"), "{:?}", plan.events);
+    world.observed.children.retain(|key, _| key.kind != Kind::EnvoyFilter);
+    let plan = bury(&metadata, &world.observed, &world.settings, world.now);
+    assert_eq!((plan.writes, plan.events), (vec![Write::Finalizer { present: false }], Vec::new()));
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub fn autoscaler(
 
 /// What a live autoscaler says of the user's wish. None if it is not one of ours.
 pub fn scale_read(body: &Value) -> Option<Scale> {
-    let (least, most) = body.pointer("/metadata/annotations")?.get(BOUNDS)?.as_str()?.split_once('-')?;
+    let (least, most) = meta::at(body, &["metadata", "annotations", BOUNDS])?.as_str()?.split_once('-')?;
     let target = body.pointer("/spec/metrics/0/resource/target/averageUtilization")?.as_i64()?;
     Some(Scale { least: least.parse().ok()?, most: most.parse().ok()?, target: i32::try_from(target).ok()? })
 }

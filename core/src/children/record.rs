@@ -28,23 +28,23 @@ pub fn record(release: &Release, hash: &Hash, name: &str, rendered: &Rendered, s
 
 /// Whether a live record holds an app.
 pub fn has_app(body: &Value) -> bool {
-    body.pointer("/data/app").is_some()
+    meta::at(body, &["data", "app"]).is_some()
 }
 
 /// The version's name and objects, back from a live ControllerRevision. None if it is not one of ours.
 pub fn recorded(body: &Value) -> Option<(&str, Rendered<'_>)> {
-    let name = body.pointer("/data/version")?.as_str()?;
-    let of_kind = |field: &str, kind: &str| {
-        body.pointer(field)
-            .filter(|object| object.pointer("/kind").and_then(Value::as_str) == Some(kind))
+    let name = meta::at(body, &["data", "version"])?.as_str()?;
+    let of_kind = |path: &[&str], kind: &str| {
+        meta::at(body.get("data")?, path)
+            .filter(|object| object.get("kind").and_then(Value::as_str) == Some(kind))
             .map(Cow::Borrowed)
     };
-    let deployment = of_kind("/data/deployment", "Deployment")?;
-    let service = of_kind("/data/service", "Service")?;
+    let deployment = of_kind(&["deployment"], "Deployment")?;
+    let service = of_kind(&["service"], "Service")?;
     let app = if has_app(body) {
         Some(App {
-            deployment: of_kind("/data/app/deployment", "Deployment")?,
-            service: of_kind("/data/app/service", "Service")?,
+            deployment: of_kind(&["app", "deployment"], "Deployment")?,
+            service: of_kind(&["app", "service"], "Service")?,
         })
     } else {
         None

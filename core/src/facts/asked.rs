@@ -60,8 +60,11 @@ pub(super) fn time(status: &mut ModelReleaseStatus, s: &Situation) {
     if s.paused() && !s.suspended() {
         clocks.paused_since.get_or_insert(now);
     } else if let Some(since) = clocks.paused_since.take() {
-        let began =
-            if s.phase() == Phase::Baking { s.status.phase_started_at } else { s.candidate().exposed_at };
+        let began = if s.phase() == Phase::Baking {
+            s.status.phase_started_at
+        } else {
+            s.candidate().and_then(|c| c.exposed_at)
+        };
         clocks.paused_milliseconds =
             clocks.paused_milliseconds.saturating_add(paused_since(since, now, began));
         let settled = s.status.step.as_ref().and_then(|rung| rung.settled_at);

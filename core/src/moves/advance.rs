@@ -120,7 +120,7 @@ pub(super) fn all_traffic(s: &Situation) -> Option<Move> {
     let hash = s.hash(Track::Canary)?;
     let warm = match s.phase() {
         // A human's word stands also for what cannot be seen.
-        Phase::Promoting => !s.blind() || s.candidate().by_hand,
+        Phase::Promoting => !s.blind() || s.candidate().is_some_and(|c| c.by_hand),
         Phase::Replacing => s.warm(),
         _ => return None,
     };

@@ -50,7 +50,8 @@ pub(super) fn undecided_for_too_long(s: &Situation) -> Option<Move> {
 
 /// Row 28: the same, and the user wants it held: told once; the analysis goes on.
 pub(super) fn undecided_and_held(s: &Situation) -> Option<Move> {
-    let message = overdue(s, OnInconclusive::Hold).filter(|_| s.candidate().overdue_at.is_none())?;
+    let message =
+        overdue(s, OnInconclusive::Hold).filter(|_| s.candidate().is_none_or(|c| c.overdue_at.is_none()))?;
     let hash = s.hash(Track::Canary)?;
     let found = Move::new(Act::Hold, hash, s.phase(), Reason::Inconclusive, message, Effect::Overdue);
     Some(Move { numbers: s.look.map(|l| l.numbers.clone()).unwrap_or_default(), ..found })
@@ -62,7 +63,7 @@ fn overdue(s: &Situation, wish: OnInconclusive) -> Option<String> {
     let judged = matches!(s.phase(), Phase::Shadowing | Phase::Analyzing);
     let candidate = s.role(Track::Canary).filter(|_| judged && s.release.rollout.on_inconclusive == wish)?;
     let undecided = matches!(s.look?.outcome, Outcome::Undecided { .. });
-    let waits = s.candidate().passed_at.is_some() || s.release.rollout.dark();
+    let waits = s.candidate().is_some_and(|c| c.passed_at.is_some()) || s.release.rollout.dark();
     let allowed = s.release.rollout.max_duration;
     let over = undecided && !waits && s.analysed()? >= allowed;
     let then = match wish {
@@ -89,7 +90,7 @@ pub(super) fn passed(s: &Situation) -> Option<Move> {
     let found = if s.release.rollout.promotion == Promotion::Automatic {
         let effect = Effect::Promote { by_hand: false };
         Move::new(Act::Promote, candidate, Phase::Promoting, *reason, message.clone(), effect)
-    } else if s.candidate().passed_at.is_none() {
+    } else if s.candidate().is_none_or(|c| c.passed_at.is_none()) {
         let message = format!("{message}; promotion is Manual: it waits for the annotation promote");
         Move::new(Act::Hold, candidate, s.phase(), Reason::AwaitingPromotion, message, Effect::Passed)
     } else {

@@ -34,7 +34,7 @@ pub(super) fn fatal(s: &Situation) -> Option<Move> {
 /// Row 19: it restarts too often, or runs out of memory twice. Of an exposed candidate this is a guardrail.
 pub(super) fn restarts(s: &Situation) -> Option<Move> {
     let candidate = s.role(Track::Canary).filter(|_| candidate_alone_suffers(s))?;
-    let seen = totals(&s.candidate().pods);
+    let seen = s.candidate().map(|c| totals(&c.pods)).unwrap_or_default();
     let reason = if seen.oom_kills >= OOM_KILLS {
         Reason::OOMKilled
     } else if seen.restarts <= s.release.analysis.max_restarts {
@@ -80,7 +80,7 @@ pub(super) fn deadline(s: &Situation) -> Option<Move> {
 pub(super) fn unstable(s: &Situation) -> Option<Move> {
     let candidate = s.role(Track::Canary).filter(|_| s.on_trial() && candidate_alone_suffers(s))?;
     let message = || format!("{} lost all its endpoints {RETURNS} times", candidate.version);
-    if s.candidate().returns < RETURNS {
+    if s.candidate().is_none_or(|c| c.returns < RETURNS) {
         return None;
     }
     Move::rolls_back(s, Reason::CanaryUnstable, message())
@@ -126,7 +126,7 @@ pub(super) fn new_version_lost(s: &Situation) -> Option<Move> {
 pub(super) fn warmup_failed(s: &Situation) -> Option<Move> {
     let waits = s.phase() == Phase::Warming || s.phase() == Phase::Replacing && s.committed_percent() < 100;
     let candidate = s.role(Track::Canary).filter(|_| waits)?;
-    let (memory, warmup) = (s.candidate(), s.warmup()?);
+    let (memory, warmup) = (s.candidate()?, s.warmup()?);
     let over = !s.warmed_up() && s.elapsed(memory.ready_at?) >= warmup.timeout;
     let message = || {
         let (name, good, all) = (&candidate.version, memory.warmed, warmup.requests);

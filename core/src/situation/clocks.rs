@@ -27,7 +27,7 @@ impl Situation<'_> {
 
     /// How long the candidate has been unready in all.
     pub fn unready(&self) -> SignedDuration {
-        let candidate = self.candidate();
+        let Some(candidate) = self.candidate() else { return SignedDuration::ZERO };
         let before = SignedDuration::from_secs(candidate.unready_seconds);
         candidate.unready_since.map_or(before, |since| before.saturating_add(self.elapsed(since)))
     }
@@ -64,7 +64,7 @@ impl Situation<'_> {
 
     /// How long the candidate has been analysed since it was first exposed, pauses left out.
     pub fn analysed(&self) -> Option<SignedDuration> {
-        let since = self.candidate().exposed_at?;
+        let since = self.candidate()?.exposed_at?;
         Some(self.unpaused(since, self.status.state.clocks.paused_milliseconds))
     }
 

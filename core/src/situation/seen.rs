@@ -3,15 +3,27 @@
 use jiff::SignedDuration;
 
 use super::Situation;
-use crate::api::status::Track;
+use crate::api::status::{Candidate, Track};
 use crate::capacity;
 use crate::children;
-use crate::meta::Component;
-use crate::observed::{Live, Pod};
+use crate::meta::{self, Component};
+use crate::observed::{Live, Observed, Pod};
 use crate::plan::{Key, Kind};
 use crate::pods;
+use crate::release::Release;
 use crate::traffic;
 use crate::version::{Hash, Warmup};
+
+/// The traffic object, if it is there and ours.
+fn traffic_object<'a>(release: &Release, observed: &'a Observed) -> Option<&'a Live> {
+    let found = observed.children.get(&traffic::traffic_key(release));
+    found.filter(|live| live.owner.as_deref() == Some(release.uid.as_str()))
+}
+
+/// Weights in the traffic object as read back; none without one that can be relied on.
+pub fn weights(release: &Release, observed: &Observed) -> Option<Vec<(Hash, i32)>> {
+    traffic_object(release, observed).and_then(|live| traffic::read_back(&live.body))
+}
 
 impl Situation<'_> {
     /// The object of a version's Deployment, if it is there and ours.
@@ -52,14 +64,14 @@ impl Situation<'_> {
         let up = |deployment: &Key, service: String, n: i32| {
             let live = self.observed.children.get(deployment);
             let ours = live.filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()));
-            let number = |pointer: &str| {
-                ours.and_then(|live| live.body.pointer(pointer))
+            let number = |path: [&str; 2]| {
+                ours.and_then(|live| meta::at(&live.body, &path))
                     .and_then(serde_json::Value::as_i64)
                     .unwrap_or(0)
             };
             ours.is_some()
-                && number("/status/observedGeneration") >= number("/metadata/generation")
-                && number("/status/availableReplicas") >= i64::from(n)
+                && number(["status", "observedGeneration"]) >= number(["metadata", "generation"])
+                && number(["status", "availableReplicas"]) >= i64::from(n)
                 && self.behind(service) >= n
         };
         let release = self.release;
@@ -74,20 +86,12 @@ impl Situation<'_> {
 
     /// w(v): the weight of a version in the traffic object as read back.
     pub fn weight(&self, hash: &Hash) -> i32 {
-        self.weights_read().iter().filter(|(h, _)| h == hash).map(|(_, w)| w).sum()
-    }
-
-    /// Weights in the traffic object as read back; empty without one.
-    pub fn weights_read(&self) -> Vec<(Hash, i32)> {
-        self.traffic_object().and_then(|live| traffic::read_back(&live.body)).unwrap_or_default()
+        self.weights.into_iter().flatten().filter(|(h, _)| h == hash).map(|(_, w)| w).sum()
     }
 
     /// The traffic object, if it is there and ours.
     pub fn traffic_object(&self) -> Option<&Live> {
-        self.observed
-            .children
-            .get(&traffic::traffic_key(self.release))
-            .filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()))
+        traffic_object(self.release, self.observed)
     }
 
     /// Whether every gateway has what was last committed, or has had the time for it.
@@ -112,13 +116,13 @@ impl Situation<'_> {
         let least = self.release.rollout.warmup.max(wait);
         self.settled()
             && self.warmed_up()
-            && self.candidate().ready_at.is_some_and(|at| self.elapsed(at) >= least)
+            && self.candidate().and_then(|c| c.ready_at).is_some_and(|at| self.elapsed(at) >= least)
     }
 
     /// Whether every warm-up request was answered well, or none is asked for, or none can be brought to the pods.
     pub fn warmed_up(&self) -> bool {
-        let memory = self.candidate();
-        self.warmup().is_none() || memory.warmed_at.is_some() || memory.warmup_unreachable
+        let done = |memory: &Candidate| memory.warmed_at.is_some() || memory.warmup_unreachable;
+        self.warmup().is_none() || self.candidate().is_some_and(done)
     }
 
     /// The warm-up of the version on the way, if it has one.
@@ -128,6 +132,16 @@ impl Situation<'_> {
 
     /// An object of a name that we need and that somebody else has.
     pub fn foreign(&self) -> Option<&Key> {
+        let theirs = |(_, live): &(&Key, &Live)| live.owner.as_deref() != Some(self.release.uid.as_str());
+        let mut theirs = self.observed.children.iter().filter(theirs).map(|(key, _)| key).peekable();
+        // Mostly all that is near is ours, and no name has to be made.
+        theirs.peek()?;
+        let names = self.names();
+        theirs.find(|key| names.contains(key))
+    }
+
+    /// The names that we need.
+    fn names(&self) -> Vec<Key> {
         let mut names: Vec<Key> = Vec::new();
         for version in &self.status.versions {
             let hash = Hash::known(&version.hash);
@@ -152,12 +166,6 @@ impl Situation<'_> {
                 names.extend([of(Kind::Deployment), of(Kind::Service)]);
             }
         }
-        self.observed
-            .children
-            .iter()
-            .find(|(key, live)| {
-                names.contains(key) && live.owner.as_deref() != Some(self.release.uid.as_str())
-            })
-            .map(|(key, _)| key)
+        names
     }
 }

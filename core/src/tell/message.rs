@@ -29,14 +29,14 @@ fn wants_something(s: &Situation) -> bool {
 /// Whether only a human's word is missing.
 pub(super) fn awaits_promotion(s: &Situation) -> bool {
     let dark = s.release.rollout.dark() && s.phase() == Phase::Analyzing;
-    dark || s.phase() == Phase::Analyzing && s.candidate().passed_at.is_some()
+    dark || s.phase() == Phase::Analyzing && s.candidate().is_some_and(|c| c.passed_at.is_some())
 }
 
 /// Whether the candidate is undecided for too long, and is kept all the same.
 pub(super) fn overdue(s: &Situation) -> bool {
     let judged = matches!(s.phase(), Phase::Shadowing | Phase::Analyzing);
     let undecided = s.look.is_some_and(|look| matches!(look.outcome, Outcome::Undecided { .. }));
-    judged && undecided && s.candidate().overdue_at.is_some() && !awaits_promotion(s)
+    judged && undecided && s.candidate().is_some_and(|c| c.overdue_at.is_some()) && !awaits_promotion(s)
 }
 
 /// Why the release cannot go on alone, if it cannot.

@@ -36,28 +36,37 @@ fn entrance_host(release: &Release, settings: &Settings, hash: &Hash, app: bool)
 /// The VirtualService that carries the weights.
 ///
 /// One write of it is every move of weight, for gateways and mesh alike. It has no hosts of its own: its roots, which
-/// never change, delegate to it.
-pub fn traffic_object(release: &Release, settings: &Settings, split: &Split, seq: i64) -> (Key, Value) {
+/// never change, delegate to it. Its number is missing: see [`numbered`].
+pub fn traffic_object(release: &Release, settings: &Settings, split: &Split) -> (Key, Value) {
     let prefix = route_prefix(&release.namespace, &release.name);
-    let mut http = vec![probe(release, &prefix, seq)];
+    let mut http = vec![probe(release, &prefix)];
     http.extend(split.routes.iter().map(|route| direct(release, settings, &prefix, route)));
     http.push(shared(release, settings, &prefix, split));
     let spec = fields([("exportTo", json!(["."])), ("http", http.into())]);
-    virtual_service(release, &release.name, spec, seq)
+    virtual_service(release, &release.name, spec)
+}
+
+/// The traffic object with its number: in its annotation, and in what its probe route answers.
+pub fn numbered(mut object: Value, seq: i64) -> Value {
+    let routes = object.get_mut("spec").and_then(|spec| spec.get_mut("http"));
+    if let Some(probe) = routes.and_then(|routes| routes.get_mut(0)) {
+        let number = seq.to_string();
+        meta::set(probe, &["headers", "response", "set", SEQ_HEADER], number.as_str().into());
+        meta::set(probe, &["directResponse", "body", "string"], number.into());
+    }
+    meta::with_seq(object, seq)
 }
 
 /// The route by which a gateway's pod says which decision it follows; it answers by itself.
-fn probe(release: &Release, prefix: &str, seq: i64) -> Value {
+fn probe(release: &Release, prefix: &str) -> Value {
     let token = release.probe_token();
-    let seq = seq.to_string();
     json!({
         "name": format!("{prefix}probe"),
         "match": [
             {"headers": {PROBE_HEADER: {"exact": token}}},
             {"headers": {PROBE_HEADER: {"exact": format!("{token}-limit")}}},
         ],
-        "directResponse": {"status": 200, "body": {"string": seq}},
-        "headers": {"response": {"set": {SEQ_HEADER: seq}}},
+        "directResponse": {"status": 200},
     })
 }
 
@@ -146,7 +155,7 @@ pub fn roots(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Valu
             "exportTo": export_to,
             "http": delegate,
         });
-        roots.push(virtual_service(release, &format!("{}-gateway", release.name), spec, seq));
+        roots.push(virtual_service(release, &format!("{}-gateway", release.name), spec));
     }
     if traffic.mesh {
         let spec = json!({
@@ -155,12 +164,12 @@ pub fn roots(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Valu
             "exportTo": settings.traffic.mesh_export_to,
             "http": delegate,
         });
-        roots.push(virtual_service(release, &format!("{}-mesh", release.name), spec, seq));
+        roots.push(virtual_service(release, &format!("{}-mesh", release.name), spec));
     }
-    roots
+    roots.into_iter().map(|(key, root)| (key, meta::with_seq(root, seq))).collect()
 }
 
-fn virtual_service(release: &Release, name: &str, spec: Value, seq: i64) -> (Key, Value) {
+fn virtual_service(release: &Release, name: &str, spec: Value) -> (Key, Value) {
     let key = Key { kind: Kind::VirtualService, namespace: release.namespace.clone(), name: name.to_owned() };
     let object = fields([
         ("apiVersion", "networking.istio.io/v1".into()),
@@ -168,7 +177,7 @@ fn virtual_service(release: &Release, name: &str, spec: Value, seq: i64) -> (Key
         ("metadata", meta::owned(release, name, meta::labels(release))),
         ("spec", spec),
     ]);
-    (key, meta::with_seq(object, seq))
+    (key, object)
 }
 
 /// A duration as protobuf writes it: seconds, with as many places as it needs.

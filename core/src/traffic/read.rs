@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::istio::route_prefix;
+use crate::meta::at;
 use crate::version::Hash;
 
 /// The weights that a traffic object gives, each version once, in the order of its entries.
@@ -35,10 +36,10 @@ pub fn mirror_read(body: &Value) -> Option<(Hash, i32)> {
     let ours = Ours::of(body)?;
     let split = format!("{}split", ours.prefix);
     let route = routes(body).iter().find(|route| name(route) == Some(split.as_str()))?;
-    let copies = route.pointer("/mirrors/0")?;
-    let host = copies.pointer("/destination/host")?.as_str()?;
+    let copies = route.get("mirrors")?.get(0)?;
+    let host = at(copies, &["destination", "host"])?.as_str()?;
     let (version, _) = host.strip_prefix(&ours.before)?.split_once('.')?;
-    let percent = copies.pointer("/percentage/value")?.as_i64()?;
+    let percent = at(copies, &["percentage", "value"])?.as_i64()?;
     Some((hash(of_app(version))?, i32::try_from(percent).ok()?))
 }
 
@@ -53,7 +54,7 @@ pub fn routes_read(body: &Value) -> Vec<Hash> {
 pub fn seq_read(body: &Value) -> Option<i64> {
     let probe = format!("{}probe", Ours::of(body)?.prefix);
     let route = routes(body).iter().find(|route| name(route) == Some(probe.as_str()))?;
-    route.pointer("/directResponse/body/string")?.as_str()?.parse().ok()
+    at(route, &["directResponse", "body", "string"])?.as_str()?.parse().ok()
 }
 
 /// How the routes and hosts of an object's release begin and end.
@@ -69,8 +70,8 @@ struct Ours {
 impl Ours {
     /// By the object's own name, which is the release's.
     fn of(body: &Value) -> Option<Self> {
-        let release = body.pointer("/metadata/name")?.as_str()?;
-        let namespace = body.pointer("/metadata/namespace")?.as_str()?;
+        let release = at(body, &["metadata", "name"])?.as_str()?;
+        let namespace = at(body, &["metadata", "namespace"])?.as_str()?;
         Some(Self {
             prefix: route_prefix(namespace, release),
             before: format!("{release}-"),
@@ -86,7 +87,7 @@ impl Ours {
 
     /// The version and percent of an entry.
     fn entry(&self, entry: &Value) -> Option<(Hash, i32)> {
-        let host = entry.pointer("/destination/host")?.as_str()?;
+        let host = at(entry, &["destination", "host"])?.as_str()?;
         let (version, rest) = host.strip_prefix(&self.before)?.split_once('.')?;
         let domain = rest.strip_prefix(&self.after)?;
         let weight = i32::try_from(entry.get("weight")?.as_i64()?).ok()?;
@@ -95,7 +96,7 @@ impl Ours {
 }
 
 fn routes(body: &Value) -> &[Value] {
-    body.pointer("/spec/http").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    at(body, &["spec", "http"]).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn name(route: &Value) -> Option<&str> {

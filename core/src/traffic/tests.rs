@@ -36,12 +36,13 @@ fn ninety_ten() -> Split {
 }
 
 fn object(release: &Release, split: &Split) -> Value {
-    traffic_object(release, &sample::settings(), split, 12).1
+    numbered(traffic_object(release, &sample::settings(), split).1, 12)
 }
 
 #[test]
 fn the_traffic_object_is_the_contracts() {
-    let (key, body) = traffic_object(&sample::full(), &sample::settings(), &ninety_ten(), 12);
+    let (key, body) = traffic_object(&sample::full(), &sample::settings(), &ninety_ten());
+    let body = numbered(body, 12);
     assert_eq!(key.to_string(), "VirtualService ml/fraud");
     assert_eq!(body["apiVersion"], "networking.istio.io/v1");
     assert_eq!(body["metadata"]["annotations"], json!({"modelrelease.dev/seq": "12"}));
@@ -268,7 +269,7 @@ proptest! {
     #[test]
     fn what_was_written_is_read_back(split in any_split(), seq in 0..i64::MAX, full: bool) {
         let release = if full { sample::full() } else { sample::minimal() };
-        let (_, body) = traffic_object(&release, &sample::settings(), &split, seq);
+        let body = numbered(traffic_object(&release, &sample::settings(), &split).1, seq);
         let [first, second] = &split.entries;
         let want = if first.hash == second.hash {
             vec![(first.hash.clone(), 100)]
