@@ -102,8 +102,8 @@ async fn an_undecodable_release_that_is_deleted_is_not_held() {
     let server = cluster();
     let mut bad = stable_only("bad");
     bad["metadata"]["finalizers"] = json!(["modelrelease.dev/gateway-objects"]);
-    bad["status"] = json!({"phase": "Flying"});
     server.create("modelreleases", bad);
+    server.patch("modelreleases", "bad", &json!({"status": {"phase": "Flying"}}));
     let uid = server.get("modelreleases", "bad").unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
     let limit = beside("limit", NAMESPACE, "bad", &uid);
     server.act(|s| s.create("envoyfilters", "gateways", limit)).unwrap();

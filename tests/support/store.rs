@@ -141,7 +141,8 @@ impl Store {
         let finalizers = object["metadata"]["finalizers"].as_array().is_some_and(|all| !all.is_empty());
         if finalizers {
             let old = object.clone();
-            object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            // When the operators' virtual clocks begin: a test that deletes soon after has deleted just now.
+            object["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
             return Ok(self.change(resource, &old, object));
         }
         Ok(self.remove(resource, object))
