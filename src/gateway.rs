@@ -13,6 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model_release_core::observed::GatewayAnswer;
 use model_release_core::plan::Probe;
+use model_release_core::traffic::{PROBE_HEADER, SEQ_HEADER};
 use tracing::debug;
 
 use crate::observe::{Target, gateway_pods};
@@ -20,12 +21,6 @@ use crate::watch::Caches;
 
 /// Limit of a question.
 const LIMIT: Duration = Duration::from_secs(1);
-/// Header by which a gateway knows that it is asked.
-pub(crate) const HEADER_PROBE: &str = "x-modelrelease-probe";
-/// Header that names the version which is to answer; without it the gateway does.
-pub(crate) const HEADER_VERSION: &str = "x-modelrelease-version";
-/// Header of its answer: the number of the decision.
-const HEADER_SEQ: &str = "x-modelrelease-seq";
 
 /// Asks gateways. Clones share it.
 #[derive(Clone)]
@@ -71,11 +66,11 @@ impl Gateways {
             .method(Method::GET)
             .uri(format!("http://{}{}", target.address, probe.path))
             .header(HOST, &probe.host)
-            .header(HEADER_PROBE, &probe.token)
+            .header(PROBE_HEADER, &probe.token)
             .body(Empty::new())
             .ok()?;
         let answer = self.client.request(request).await.ok()?;
-        answer.headers().get(HEADER_SEQ)?.to_str().ok()?.trim().parse().ok()
+        answer.headers().get(SEQ_HEADER)?.to_str().ok()?.trim().parse().ok()
     }
 }
 

@@ -13,7 +13,7 @@ use model_release_core::api::status::{Act, HistoryEntry, Phase};
 use model_release_core::observed::Observed;
 use model_release_core::plan::{Asks, Event, Plan};
 use model_release_core::settings::Settings;
-use model_release_core::{bury, queries, step};
+use model_release_core::{bury, queries};
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
@@ -29,6 +29,9 @@ use crate::watch::{Caches, ReleaseKey};
 
 /// How long the cache may take to show our own last write of the release.
 const BARRIER: Duration = Duration::from_secs(2);
+
+/// [`model_release_core::step`].
+pub type Step = fn(&ModelRelease, &Observed, &Settings, Timestamp) -> Plan;
 
 /// Everything that a look touches. Clones share it.
 #[derive(Clone, Debug)]
@@ -51,6 +54,8 @@ pub struct Ports {
     pub clock: Clock,
     /// Counters.
     pub metrics: Metrics,
+    /// What decides: [`model_release_core::step`]. It cannot be made to panic at will, so a test of that puts another here.
+    pub step: Step,
 }
 
 /// How a look ended.
@@ -107,7 +112,7 @@ pub async fn reconcile(key: &ReleaseKey, ports: &Ports) -> Result<Looked, Failur
             None => return undecodable(&read, ports, &cause).await,
         },
     };
-    let plan = guarded(|| step(&release, &observed, &ports.settings, ports.clock.now()));
+    let plan = guarded(|| (ports.step)(&release, &observed, &ports.settings, ports.clock.now()));
     follow(key, &read, plan, ports).await
 }
 

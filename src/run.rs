@@ -137,6 +137,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         warmups: Warmups::default(),
         clock,
         metrics,
+        step: model_release_core::step,
     };
     background.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
     let mut work = JoinSet::new();

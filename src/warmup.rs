@@ -20,11 +20,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model_release_core::observed::WarmupAnswer;
 use model_release_core::plan::{Probe, Warmup};
+use model_release_core::traffic::{PROBE_HEADER, VERSION_HEADER};
 use model_release_core::version::Hash;
 use tokio::task::JoinHandle;
 use tracing::debug;
 
-use crate::gateway::{HEADER_PROBE, HEADER_VERSION};
 use crate::observe::{gateway_pods, version_pods};
 use crate::watch::{Caches, ReleaseKey};
 
@@ -156,9 +156,9 @@ async fn send(client: &HttpClient, wanted: &Warmup, to: &To<'_>) -> Option<u16> 
     let method = if wanted.body.is_some() { Method::POST } else { Method::GET };
     let mut request = Request::builder().method(method).uri(format!("http://{}{}", to.address, wanted.path));
     if let Some(probe) = to.probe {
-        request = request.header(HOST, &probe.host).header(HEADER_PROBE, &probe.token);
+        request = request.header(HOST, &probe.host).header(PROBE_HEADER, &probe.token);
         if let Some(version) = &probe.version {
-            request = request.header(HEADER_VERSION, version);
+            request = request.header(VERSION_HEADER, version);
         }
     }
     if wanted.body.is_some() {

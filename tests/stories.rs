@@ -119,6 +119,37 @@ async fn an_undecodable_release_that_is_deleted_is_not_held() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_release_on_which_deciding_fails_keeps_no_other_waiting_and_is_told() {
+    let server = cluster();
+    let _operator = Operator::deciding(&server, |object, observed, settings, now| {
+        let poisoned = object.metadata.name.as_deref() == Some("poison")
+            && object.spec.stable.model.pod.image.as_deref() == Some("example.com/model:1");
+        assert!(!poisoned, "a fault of ours");
+        model_release_core::step(object, observed, settings, now)
+    });
+    server.create("modelreleases", stable_only("poison"));
+    server.create("modelreleases", release("fraud"));
+    let told = |s: &support::api::ApiServer| {
+        s.get("modelreleases", "poison").filter(|r| condition(r, "Stalled", "True") == Some("InternalError"))
+    };
+    let stalled = server.until("it is told", told).await;
+    assert!(stalled["status"].get("phase").is_none(), "nothing was decided on it");
+    // The other goes on with its canary, and a human's word is obeyed as ever, with the panics in between.
+    server.until_phase("fraud", "Analyzing").await;
+    server.until("10 %", |s| s.get("virtualservices", "fraud").filter(|vs| weights(vs) == [90, 10])).await;
+    let word = json!({"metadata": {"annotations": {"modelrelease.dev/rollback": "true"}}});
+    server.patch("modelreleases", "fraud", &word);
+    let asked_at = tokio::time::Instant::now();
+    server.until("0 %", |s| s.get("virtualservices", "fraud").filter(|vs| weights(vs) == [100, 0])).await;
+    assert!(asked_at.elapsed() < Duration::from_secs(1), "as without the other: {:?}", asked_at.elapsed());
+    let writes = server.asked().into_iter().filter(|a| a.name.starts_with("poison") && a.writes_child());
+    assert_eq!(writes.count(), 0, "nothing is written for it");
+    // What it failed on is gone: it is served.
+    server.patch("modelreleases", "poison", &json!({"spec": {"stable": {"image": "example.com/model:2"}}}));
+    server.until_phase("poison", "Stable").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_child_is_told_and_the_release_recovers_by_itself() {
     let server = cluster();
     server.faults(|asked| {

@@ -12,6 +12,7 @@ pub mod facts;
 mod meta;
 pub mod moves;
 pub mod observed;
+pub mod orphans;
 pub mod plan;
 pub mod pods;
 pub mod release;

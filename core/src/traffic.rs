@@ -18,11 +18,11 @@ pub use limits::limits;
 pub use read::{mirror_read, read_back, routes_read, seq_read};
 
 /// Header by which the operator asks gateways for their state; its value is secret.
-const PROBE_HEADER: &str = "x-modelrelease-probe";
+pub const PROBE_HEADER: &str = "x-modelrelease-probe";
 /// Header that an answer to it tells `seq` in.
-const SEQ_HEADER: &str = "x-modelrelease-seq";
+pub const SEQ_HEADER: &str = "x-modelrelease-seq";
 /// Header by which the operator asks for one version.
-const VERSION_HEADER: &str = "x-modelrelease-version";
+pub const VERSION_HEADER: &str = "x-modelrelease-version";
 
 /// What the traffic object is to say.
 #[derive(Clone, Debug, PartialEq, Eq)]

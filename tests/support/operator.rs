@@ -16,7 +16,7 @@ use model_release_operator::memory::Memory;
 use model_release_operator::metrics::Metrics;
 use model_release_operator::orphans;
 use model_release_operator::prometheus::Prometheus;
-use model_release_operator::reconcile::Ports;
+use model_release_operator::reconcile::{Ports, Step};
 use model_release_operator::warmup::Warmups;
 use model_release_operator::watch::{Caches, scopes, start};
 use tokio::sync::watch;
@@ -38,20 +38,25 @@ pub struct Operator {
 impl Operator {
     /// One that needs no lease.
     pub fn start(server: &Arc<ApiServer>) -> Self {
-        Self::run(server, None, Settings::default())
+        Self::run(server, None, Settings::default(), model_release_core::step)
+    }
+
+    /// One whose decisions are made otherwise.
+    pub fn deciding(server: &Arc<ApiServer>, step: Step) -> Self {
+        Self::run(server, None, Settings::default(), step)
     }
 
     /// One with other settings.
     pub fn with(server: &Arc<ApiServer>, settings: Settings) -> Self {
-        Self::run(server, None, settings)
+        Self::run(server, None, settings, model_release_core::step)
     }
 
     /// One that takes part in the election under this name.
     pub fn candidate(server: &Arc<ApiServer>, identity: &str) -> Self {
-        Self::run(server, Some(identity), Settings::default())
+        Self::run(server, Some(identity), Settings::default(), model_release_core::step)
     }
 
-    fn run(server: &Arc<ApiServer>, identity: Option<&str>, settings: Settings) -> Self {
+    fn run(server: &Arc<ApiServer>, identity: Option<&str>, settings: Settings, step: Step) -> Self {
         let client = Client::new(Connection(server.clone()), "default");
         // Far from the machine's time: whoever read that by accident would be found out.
         let clock = Clock::following_timers("2030-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
@@ -87,6 +92,7 @@ impl Operator {
             warmups: Warmups::default(),
             clock,
             metrics: metrics.clone(),
+            step,
         };
         tasks.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
         let mut work = JoinSet::new();
