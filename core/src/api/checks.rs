@@ -9,7 +9,7 @@ use super::schema;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Analysis {
-    /// Name of one of the administrator's Prometheus sources. Default: default.
+    /// Name of one of the administrator's Prometheus sources. Default: `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub provider: Option<String>,
@@ -67,19 +67,20 @@ pub struct Quality {
     /// `Enforce`, `Observe` (shown, never acted on) or `Disabled`. Default: Enforce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<CheckMode>,
-    /// Name of a gauge from 0 to 1, larger is better. Default: the best that is exported.
+    /// Name of a gauge from 0 to 1, larger is better, as in `model_accuracy`. Default: the best that
+    /// is exported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[a-zA-Z_:][a-zA-Z0-9_:]*$"))]
     pub metric: Option<String>,
-    /// Name of a counter of right answers, instead of `metric`. Default: none.
+    /// Name of a counter of right answers, as in `model_correct_total`, instead of `metric`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[a-zA-Z_:][a-zA-Z0-9_:]*$"))]
     pub correct_metric: Option<String>,
-    /// Name of the counter of all judged answers that goes with it. Default: none.
+    /// Name of the counter of all judged answers that goes with it, as in `model_judged_total`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[a-zA-Z_:][a-zA-Z0-9_:]*$"))]
     pub total_metric: Option<String>,
-    /// Name of one of the administrator's queries, instead of `metric`. Default: none.
+    /// Name of one of the administrator's queries, as in `toxicity`, instead of `metric`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub template: Option<String>,
@@ -92,7 +93,7 @@ pub struct Quality {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::max_drop")]
     pub max_drop: Option<String>,
-    /// The floor: promotion also needs the canary proven above it. Default: none.
+    /// The floor, as in "0.9": promotion also needs the canary proven above it. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::min_share")]
     pub min: Option<String>,
@@ -124,7 +125,7 @@ pub struct Quality {
     },
 ]))]
 pub struct Guardrail {
-    /// Name of the check.
+    /// Name of the check, as in `errors`.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
     /// Which events are bad: `ErrorRate`, requests that failed at the version's entrance; `Latency`, those answered
@@ -132,7 +133,7 @@ pub struct Guardrail {
     /// Default: none, a `template`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<GuardrailMetric>,
-    /// Name of one of the administrator's queries, instead of `metric`. Default: none.
+    /// Name of one of the administrator's queries, as in `toxicity`, instead of `metric`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub template: Option<String>,
@@ -143,11 +144,11 @@ pub struct Guardrail {
     /// `Enforce`, `Observe` (shown, never acted on) or `Disabled`. Default: Enforce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<CheckMode>,
-    /// Limit of the share, "0" to "1". Default: none.
+    /// Limit of the share, "0" to "1", as in "0.01". Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::max_share")]
     pub max: Option<String>,
-    /// Limit of its ratio to stable's share, "1" to "99.99". Default: none.
+    /// Limit of its ratio to stable's share, "1" to "99.99", as in "1.5". Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::max_ratio")]
     pub max_ratio: Option<String>,

@@ -11,21 +11,21 @@ use super::schema;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Toleration {
-    /// The taint's key. Default: any.
+    /// The taint's key, as in `nvidia.com/gpu`. Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 316))]
     pub key: Option<String>,
     /// `Exists` or `Equal`. Default: Equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<TolerationOperator>,
-    /// The taint's value. Default: empty.
+    /// The taint's value, as in `present`. Default: empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub value: Option<String>,
     /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`. Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<TaintEffect>,
-    /// Seconds for which `NoExecute` is tolerated. Default: for ever.
+    /// Seconds for which `NoExecute` is tolerated, as in `300`. Default: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub toleration_seconds: Option<i64>,
 }
@@ -103,12 +103,12 @@ pub struct NodeSelectorTerm {
 /// One condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeSelectorRequirement {
-    /// The label.
+    /// The label, as in `zone`.
     #[schemars(length(min = 1, max = 316))]
     pub key: String,
     /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt` or `Lt`.
     pub operator: NodeOperator,
-    /// Default: none.
+    /// As in `[a, b]`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16), inner(length(max = 63)))]
     pub values: Option<Vec<String>>,
@@ -178,7 +178,7 @@ pub struct PreferredPods {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelSelector {
-    /// Default: none.
+    /// As in `{app: shop}`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::labels")]
     pub match_labels: Option<BTreeMap<String, String>>,
@@ -191,12 +191,12 @@ pub struct LabelSelector {
 /// One condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LabelSelectorRequirement {
-    /// The label.
+    /// The label, as in `zone`.
     #[schemars(length(min = 1, max = 316))]
     pub key: String,
     /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
     pub operator: LabelOperator,
-    /// Default: none.
+    /// As in `[a, b]`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16), inner(length(max = 63)))]
     pub values: Option<Vec<String>>,
@@ -217,7 +217,7 @@ pub enum LabelOperator {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpreadConstraint {
-    /// By how many pods places may differ.
+    /// By how many pods places may differ, as in `1`.
     #[schemars(range(min = 1, max = 1000))]
     pub max_skew: i32,
     /// Label of nodes that tells places apart, as in `topology.kubernetes.io/zone`.

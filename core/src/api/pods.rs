@@ -48,7 +48,8 @@ pub struct ModelFields {
     /// ports, probes and metric names. Default: custom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-    /// The model's name within its server: `MODEL_NAME`, and part of some probe paths. Default: the release's name.
+    /// The model's name within its server: `MODEL_NAME`, and part of some probe paths, as in `fraud`. Default: the
+    /// release's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub model_name: Option<String>,
@@ -76,11 +77,11 @@ pub struct PodFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub image: Option<String>,
-    /// Entry point of the container. Default: the image's.
+    /// Entry point of the container, as in `[python, serve.py]`. Default: the image's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16), inner(length(max = 1024)))]
     pub command: Option<Vec<String>>,
-    /// Arguments of the container. Default: the image's.
+    /// Arguments of the container, as in `[--workers=4]`. Default: the image's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128), inner(length(max = 4096)))]
     pub args: Option<Vec<String>>,
@@ -115,7 +116,7 @@ pub struct PodFields {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"])
     )]
     pub volume_mounts: Option<Vec<VolumeMount>>,
-    /// Labels that a node must have. Default: none.
+    /// Labels that a node must have, as in `{gpu: l4}`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::labels")]
     pub node_selector: Option<BTreeMap<String, String>>,
@@ -133,7 +134,7 @@ pub struct PodFields {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["topologyKey", "whenUnsatisfiable"])
     )]
     pub topology_spread_constraints: Option<Vec<SpreadConstraint>>,
-    /// Service account of this namespace, of the administrator's list; its token is not mounted. Default: default.
+    /// Service account of this namespace, of the administrator's list; its token is not mounted. Default: `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
@@ -141,11 +142,11 @@ pub struct PodFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub image_pull_secrets: Option<Vec<LocalName>>,
-    /// User id of the containers; never root. Default: the image's.
+    /// User id of the containers, as in `1000`; never root. Default: the image's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub run_as_user: Option<i64>,
-    /// Group id that volumes belong to. Default: none.
+    /// Group id that volumes belong to, as in `2000`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub fs_group: Option<i64>,
@@ -157,7 +158,7 @@ pub struct PodFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub min_replicas: Option<i32>,
-    /// Pods at the most; above `minReplicas` each version gets an autoscaler. Default: minReplicas.
+    /// Pods at the most, as in `10`; above `minReplicas` each version gets an autoscaler. Default: minReplicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_replicas: Option<i32>,
@@ -174,7 +175,7 @@ pub struct Warmup {
     /// Path to ask, as in `/v2/models/fraud/infer`.
     #[schemars(length(min = 1, max = 1024), regex(pattern = "^/[!-~]*$"))]
     pub path: String,
-    /// Body to send, by POST. Default: none, by GET.
+    /// Body to send, by POST, as in `{"inputs": [[1, 2]]}`. Default: none, by GET.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub body: Option<String>,
@@ -196,10 +197,10 @@ pub struct Warmup {
     "message": "give value or valueFrom, not both",
 }]))]
 pub struct EnvVar {
-    /// Name of the variable.
+    /// Name of the variable, as in `LOG_LEVEL`.
     #[schemars(length(min = 1, max = 256))]
     pub name: String,
-    /// Its value; `$(NAME)` stands for an earlier variable. Default: empty.
+    /// Its value, as in `info`; `$(NAME)` stands for an earlier variable. Default: empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub value: Option<String>,
@@ -229,10 +230,10 @@ pub struct EnvSource {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyRef {
-    /// Name of the object.
+    /// Name of the object, as in `tuning`.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Key within it.
+    /// Key within it, as in `batch-size`.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
     /// Whether the pod may start without it. Default: false.
@@ -243,7 +244,7 @@ pub struct KeyRef {
 /// Name of an object of this namespace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LocalName {
-    /// Name of the object.
+    /// Name of the object, as in `tuning`.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 }
@@ -251,15 +252,15 @@ pub struct LocalName {
 /// Ports of the container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ports {
-    /// HTTP: port 80 of the version's Service. Default: the preset's.
+    /// HTTP, as in `8080`: port 80 of the version's Service. Default: the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub http: Option<i32>,
-    /// gRPC: port 9000 of the version's Service. Default: the preset's.
+    /// gRPC, as in `9000`: port 9000 of the version's Service. Default: the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub grpc: Option<i32>,
-    /// Where Prometheus scrapes `/metrics`. Default: the preset's.
+    /// Where Prometheus scrapes `/metrics`, as in `9090`. Default: the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub metrics: Option<i32>,
@@ -268,11 +269,11 @@ pub struct Ports {
 /// Compute resources, as in a Pod.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
-    /// What the scheduler sets aside. Default: none.
+    /// What the scheduler sets aside, as in `{cpu: 500m, memory: 2Gi}`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantities")]
     pub requests: Option<BTreeMap<String, Value>>,
-    /// What the pod may not exceed. Default: none.
+    /// What the pod may not exceed, as in `{memory: 4Gi, nvidia.com/gpu: 1}`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantities")]
     pub limits: Option<BTreeMap<String, Value>>,
@@ -282,11 +283,11 @@ pub struct Resources {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
-    /// Limit of the volume. Default: none.
+    /// Limit of the volume, as in `20Gi`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantity")]
     pub size: Option<Value>,
-    /// Secret of this namespace whose keys become the environment of the fetching init container, and of nothing
+    /// Secret of this namespace, as in `s3-reader`, whose keys become the environment of the fetching init container, and of nothing
     /// else. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]

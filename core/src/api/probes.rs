@@ -70,7 +70,7 @@ pub struct PortOnly {
 /// A command within the container.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Exec {
-    /// Program and arguments; no shell.
+    /// Program and arguments, as in `[cat, /tmp/ready]`; no shell.
     #[schemars(length(min = 1, max = 16), inner(length(max = 1024)))]
     pub command: Vec<String>,
 }

@@ -87,7 +87,8 @@ pub struct ModelReleaseSpec {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::version()))]
 pub struct VersionSpec {
-    /// Name of the version for people; also its `app.kubernetes.io/version` label. Quote what looks like a number.
+    /// Name of the version for people, as in `2026-11-21`; also its `app.kubernetes.io/version` label. Quote what looks
+    /// like a number.
     #[schemars(
         length(min = 1, max = 63),
         regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"),
@@ -128,7 +129,7 @@ pub struct ModelFormat {
     /// Its name, as in `onnx`.
     #[schemars(length(min = 1, max = 63))]
     pub name: String,
-    /// Its version. Default: none.
+    /// Its version, as in `1`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub version: Option<String>,

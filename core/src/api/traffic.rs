@@ -59,7 +59,8 @@ pub struct Traffic {
         regex(pattern = "^/(([a-z0-9-]+|[{]uid[}])(/([a-z0-9-]+|[{]uid[}]))*)?$")
     )]
     pub path: Option<String>,
-    /// Request header that names a client, for the rate limit and `sticky`. Default: the client's address.
+    /// Request header that names a client, as in `x-user-id`, for the rate limit and `sticky`. Default: the client's
+    /// address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub client_header: Option<String>,
@@ -69,7 +70,8 @@ pub struct Traffic {
     /// How much may be asked, counted at the gateway before the split. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
-    /// Header by which an answer names its version, and a request may ask for one (`stable`, `canary` or a name).
+    /// Header by which an answer names its version, as in `x-model-version`, and a request may ask for one (`stable`,
+    /// `canary` or a name).
     /// Default: off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
@@ -117,7 +119,7 @@ pub struct RateLimit {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Bucket {
-    /// Requests per window.
+    /// Requests per window, as in `20`.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub requests: i32,
     /// The window, 1s to 1h. Default: 60s.

@@ -14,7 +14,7 @@ use super::schema;
     "message": "give exactly one of persistentVolumeClaim, emptyDir, configMap and secret",
 }]))]
 pub struct Volume {
-    /// Name of the volume; `model` is the operator's own.
+    /// Name of the volume, as in `shm`; `model` is the operator's own.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
     /// A claim of this namespace. Default: none.
@@ -35,7 +35,7 @@ pub struct Volume {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimVolume {
-    /// Name of the claim.
+    /// Name of the claim, as in `models`.
     #[schemars(length(min = 1, max = 253))]
     pub claim_name: String,
     /// Whether nobody may write to it. Default: false.
@@ -67,7 +67,7 @@ pub enum Medium {
 /// A ConfigMap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigMapVolume {
-    /// Name of the ConfigMap.
+    /// Name of the ConfigMap, as in `labels`.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// Whether the pod may start without it. Default: false.
@@ -79,7 +79,7 @@ pub struct ConfigMapVolume {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretVolume {
-    /// Name of the Secret.
+    /// Name of the Secret, as in `license`.
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: String,
     /// Whether the pod may start without it. Default: false.
@@ -91,7 +91,7 @@ pub struct SecretVolume {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeMount {
-    /// Name of one of `volumes`.
+    /// Name of one of `volumes`, as in `shm`.
     #[schemars(length(min = 1, max = 63))]
     pub name: String,
     /// Folder in the container, as in `/dev/shm`.
@@ -100,7 +100,7 @@ pub struct VolumeMount {
     /// Whether the container may not write. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
-    /// Folder or file within the volume. Default: all of it.
+    /// Folder or file within the volume, as in `cache/models`. Default: all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = "^[^/].*$"))]
     pub sub_path: Option<String>,
