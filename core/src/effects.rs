@@ -294,7 +294,10 @@ fn take_over(status: &mut ModelReleaseStatus, s: &Situation, promoted: bool) {
             Track::Canary => {
                 version.track = Track::Stable;
                 version.since = Some(s.now);
-                version.promoted_from = promoted.then(|| s.release.stable_block.clone());
+                version.promoted_from = promoted.then(|| s.stable_block().to_owned());
+                if let Some(named) = s.release.canary.as_ref().filter(|_| on(Bug::R23)) {
+                    (version.hash, version.version) = (named.hash.to_string(), named.name.clone());
+                }
             }
             Track::Previous | Track::Failed => {}
         }

@@ -33,6 +33,10 @@ pub enum Bug {
     R16,
     /// An entry with weight 0 is dropped.
     R19,
+    /// That a new version was seen is written down before it is started, and it is started only when it is new.
+    R22,
+    /// What is promoted is what the spec names at that moment.
+    R23,
     /// A candidate that the spec no longer names goes on.
     R24,
     /// Pods end in the plan that takes their weight.
@@ -41,11 +45,15 @@ pub enum Bug {
     R32,
     /// After a promotion it does not matter whether the canary block is there.
     R33,
+    /// A rollback of stable that was answered already makes every new canary leave.
+    R34,
+    /// After a promotion an edit of what versions share counts as another `stable`.
+    R35,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::R1,
         Self::R2,
         Self::R3,
@@ -60,11 +68,45 @@ impl Bug {
         Self::R14,
         Self::R16,
         Self::R19,
+        Self::R22,
+        Self::R23,
         Self::R24,
         Self::R29,
         Self::R32,
         Self::R33,
+        Self::R34,
+        Self::R35,
     ];
+
+    /// What it does, in words.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::R1 => "promotion writes the canary's template into stable",
+            Self::R2 => "effects are sent before the commit that orders them",
+            Self::R3 => "a version that leaves is not drained",
+            Self::R4 => "the status shows the weights that are meant, not those that were read",
+            Self::R5 => "a weight of 0 is left out",
+            Self::R6 => "one ready pod is enough for any weight",
+            Self::R9 => "a rollback waits for all of stable's pods",
+            Self::R10 => "a rollback that finds nothing to roll back scales stable",
+            Self::R11 => "it is not noted that a rollback found nothing",
+            Self::R12 => "a status is written whatever is stored by now",
+            Self::R13 => "the unready clock starts afresh whenever a version is ready",
+            Self::R14 => "no evidence is enough evidence",
+            Self::R16 => "what was rolled back comes back by itself",
+            Self::R19 => "an entry with weight 0 is dropped",
+            Self::R22 => {
+                "that a new version was seen is written down before it is started, and it is started only when it is new"
+            }
+            Self::R23 => "what is promoted is what the spec names at that moment",
+            Self::R24 => "a candidate that the spec no longer names goes on",
+            Self::R29 => "pods end in the plan that takes their weight",
+            Self::R32 => "a canary that equals `spec.stable` replaces at once",
+            Self::R33 => "after a promotion it does not matter whether the canary block is there",
+            Self::R34 => "a rollback of stable that was answered already makes every new canary leave",
+            Self::R35 => "after a promotion an edit of what versions share counts as another `stable`",
+        }
+    }
 }
 
 #[cfg(feature = "seeded")]

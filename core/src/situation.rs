@@ -65,7 +65,15 @@ impl Situation<'_> {
 
     /// Whether a version is somewhere between chosen and live: on trial, or to replace stable.
     pub fn on_the_way(&self) -> bool {
-        on_the_way(self.phase())
+        matches!(
+            self.phase(),
+            Phase::Starting
+                | Phase::Warming
+                | Phase::Shadowing
+                | Phase::Analyzing
+                | Phase::Promoting
+                | Phase::Replacing
+        )
     }
 
     /// The version in a role.
@@ -103,7 +111,12 @@ impl Situation<'_> {
     /// Whether the live version was promoted out of the present `stable` block, and the block still stands there.
     fn lags(&self, live: &VersionStatus) -> bool {
         (self.release.canary.is_some() || on(Bug::R33))
-            && live.promoted_from.as_deref() == Some(self.release.stable_block.as_str())
+            && live.promoted_from.as_deref() == Some(self.stable_block())
+    }
+
+    /// `B_s`: the `stable` block alone, as written: what versions share may change without it.
+    pub fn stable_block(&self) -> &str {
+        if on(Bug::R35) { self.release.stable.hash.as_str() } else { &self.release.stable_block }
     }
 
     /// Whether the live version is promoted and the spec does not yet say so.
@@ -123,7 +136,7 @@ impl Situation<'_> {
             return Some(Fallback::Previous(previous));
         }
         let of_spec = &self.release.stable.hash;
-        let promoted_out_of_it = stable.promoted_from.as_deref() == Some(self.release.stable_block.as_str());
+        let promoted_out_of_it = stable.promoted_from.as_deref() == Some(self.stable_block());
         (promoted_out_of_it && stable.hash != of_spec.as_str() && !self.quarantined(of_spec))
             .then(|| Fallback::SpecStable(of_spec.clone()))
     }
@@ -165,19 +178,6 @@ impl Situation<'_> {
     pub fn blind(&self) -> bool {
         self.look.is_some_and(|look| look.blind)
     }
-}
-
-/// Whether a phase still owes the version on trial anything.
-pub fn on_the_way(phase: Phase) -> bool {
-    matches!(
-        phase,
-        Phase::Starting
-            | Phase::Warming
-            | Phase::Shadowing
-            | Phase::Analyzing
-            | Phase::Promoting
-            | Phase::Replacing
-    )
 }
 
 /// The version in a role.

@@ -1,23 +1,24 @@
 //! Bugs that peers shipped, put into the core one by one: the model check finds each, and says by which property.
 //!
-//! Without any of them the same worlds break nothing: that is `model.rs`.
+//! Without any of them the same worlds break nothing: that is `model.rs`. No build of the operator has them.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 #[path = "model/mod.rs"]
 mod model;
 
-use model::bounds::{Run, spec};
+use model::bounds::{Begin, NOTHING, Run, spec};
 use model::check::{Brought, check};
+use model::runs::shared;
 use model::state::{Budget, Metric};
 use model_release_core::seeded::Bug;
 use serde_json::json;
 
-const ONE_EDIT: Budget =
-    Budget { edits: 1, notes: 0, faults: 0, lags: 0, flips: 0, metrics: 0, foreign: 0, deletes: 0 };
+const ONE_EDIT: Budget = Budget { edits: 1, ..NOTHING };
 
 /// The smallest world in which a bug shows.
 fn world(bug: Bug) -> Run {
-    let versions = [("v1", None), ("v1", Some("v2"))];
-    let of = |budget: Budget| Run::of("seeded", [budget, budget], &versions);
+    let of = |budget: Budget| Run::of("seeded", budget, &[("v1", None), ("v1", Some("v2"))]);
     let judged = |metric| Run { metrics: vec![metric], ..of(ONE_EDIT) };
     let run = match bug {
         Bug::R3 | Bug::R16 | Bug::R29 => judged(Metric::Bad),
@@ -26,18 +27,32 @@ fn world(bug: Bug) -> Run {
         Bug::R13 => of(Budget { flips: 1, ..ONE_EDIT }),
         Bug::R10 | Bug::R11 => of(Budget { edits: 0, notes: 1, ..ONE_EDIT }),
         Bug::R12 => Run { two: true, ..of(ONE_EDIT) },
+        Bug::R22 => of(Budget { faults: 1, ..ONE_EDIT }),
+        Bug::R23 => {
+            let versions = [("v1", None), ("v1", Some("v2")), ("v1", Some("v3"))];
+            Run { begin: Begin::Trial, ..Run::of("seeded", ONE_EDIT, &versions) }
+        }
         Bug::R24 | Bug::R33 => of(Budget { edits: 2, ..ONE_EDIT }),
         Bug::R32 => {
             let versions = [("v1", None), ("v1", Some("v2")), ("v1", Some("v1"))];
-            let budget = Budget { edits: 2, ..ONE_EDIT };
-            Run::of("seeded", [budget, budget], &versions)
+            Run::of("seeded", Budget { edits: 2, ..ONE_EDIT }, &versions)
+        }
+        // Promoted and named as stable, then told to be rolled back, then the block is as it was, with another canary.
+        Bug::R34 => {
+            let versions = [("v1", Some("v2")), ("v2", None), ("v1", Some("v3"))];
+            let run = Run::of("seeded", Budget { edits: 2, notes: 1, ..ONE_EDIT }, &versions);
+            Run { notes: vec![("rollback", vec!["v2"])], ..run }
+        }
+        Bug::R35 => {
+            let specs = ["1", "2"].map(|value| shared(value, Some("v2"))).to_vec();
+            Run::with("seeded", ONE_EDIT, specs)
         }
         Bug::R6 => {
             let specs = [None, Some("v2")].map(|canary| spec("v1", canary, &[10, 60], &json!({})));
-            Run { specs: specs.to_vec(), ..of(ONE_EDIT) }
+            Run::with("seeded", ONE_EDIT, specs.to_vec())
         }
         // These show as soon as anything serves.
-        Bug::R4 | Bug::R5 | Bug::R19 => Run { serving: false, ..of(ONE_EDIT) },
+        Bug::R4 | Bug::R5 | Bug::R19 => Run { begin: Begin::Nothing, ..of(ONE_EDIT) },
         Bug::R1 | Bug::R2 => of(ONE_EDIT),
     };
     Run { bug: Some(bug), ..run }
@@ -56,14 +71,37 @@ fn each_bug_of_others_is_found() {
         let brought = check(world(bug));
         let by = found(&brought);
         println!(
-            "| {bug:?} | {} states | {:.1} s | found by {} |",
+            "| {bug:?} | {} | model: {} states | found by {} in {:.1} s |",
+            bug.what(),
             brought.states,
+            by.join(", "),
             brought.time.as_secs_f64(),
-            by.join(", ")
         );
         if by.is_empty() {
             missed.push(bug);
         }
     }
     assert!(missed.is_empty(), "nothing finds {missed:?}");
+}
+
+/// Features of the core that cargo would build a program with, as `cargo tree` says.
+fn features(of: &str, edges: &str) -> Vec<String> {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["tree", "--locked", "--offline", "--package", of, "--edges", edges, "--prefix", "none"]);
+    let told = cargo.output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let text = String::from_utf8(told.stdout).unwrap();
+    let of_core =
+        |line: &str| line.strip_prefix("model-release-core feature \"")?.split('"').next().map(str::to_owned);
+    text.lines().filter_map(of_core).collect()
+}
+
+#[test]
+fn no_program_that_is_built_has_any_of_them() {
+    let operator = features("model-release-operator", "features,normal,build");
+    assert!(operator.contains(&"default".to_owned()), "the operator is built with the core: {operator:?}");
+    let barred = |feature: &&String| ["seeded", "testing"].contains(&feature.as_str());
+    assert_eq!(operator.iter().find(barred), None, "the operator has what only tests have: {operator:?}");
+    let tests = features("model-release-core", "features,normal,build,dev");
+    assert!(tests.contains(&"seeded".to_owned()), "what is looked for would be seen: {tests:?}");
 }

@@ -4,6 +4,7 @@ use super::{Effect, Move};
 use crate::api::annotations::{Promote, Rollback};
 use crate::api::reasons::Reason;
 use crate::api::status::{Act, Phase, Track};
+use crate::seeded::{Bug, on};
 use crate::situation::Situation;
 use crate::version::Hash;
 
@@ -41,8 +42,10 @@ pub(super) fn candidate_held(s: &Situation) -> Option<Move> {
         return Some(Move::new(Act::Rollback, hash, to, Reason::ManualRollback, message, leave(true, true)));
     }
     let stable = s.role(Track::Stable)?;
-    let stable_leaves =
-        s.on_trial() && s.named_by_rollback(stable) && !s.rollback_handled() && s.fallback().is_some();
+    let stable_leaves = s.on_trial()
+        && s.named_by_rollback(stable)
+        && (!s.rollback_handled() || on(Bug::R34))
+        && s.fallback().is_some();
     let message =
         || format!("{} makes way: {} is to be rolled back by hand", candidate.version, stable.version);
     stable_leaves

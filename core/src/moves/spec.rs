@@ -69,6 +69,7 @@ pub(super) fn candidate_not_wanted(s: &Situation) -> Option<Move> {
     let (reason, why) = match s.canary_wanted() {
         _ if stable_moved => (Reason::StableChanged, "spec.stable names another version".to_owned()),
         Some(wanted) if *wanted == hash => return None,
+        Some(_) if on(Bug::R23) && s.phase() == Phase::Promoting => return None,
         Some(wanted) => (Reason::Superseded, format!("spec.canary names {}", name_of(s, wanted))),
         None if on(Bug::R24) => return None,
         None => (Reason::CanaryRemoved, "the spec no longer has it".to_owned()),
@@ -206,6 +207,7 @@ pub(super) fn canary_started(s: &Situation) -> Option<Move> {
     let fits = matches!(s.phase(), Phase::Stable | Phase::RolledBack)
         && s.stable_wanted() == stable
         && !s.quarantined(canary)
+        && !(on(Bug::R22) && s.status.state.awaited == canary.as_str())
         && s.free(canary);
     let message = || format!("{} is made ready at weight 0", name_of(s, canary));
     fits.then(|| {
