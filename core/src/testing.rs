@@ -81,21 +81,8 @@ impl World {
         if let Some(canary) = canary {
             spec["canary"] = block(canary);
         }
-        let object = json!({
-            "apiVersion": "modelrelease.dev/v1alpha1",
-            "kind": "ModelRelease",
-            "metadata": {
-                "name": "fraud",
-                "namespace": "ml",
-                "uid": "8f14e45f-ceea-467f-a6a1-0a9b0c4d3e21",
-                "resourceVersion": "1",
-                "generation": 1,
-                "creationTimestamp": "2026-11-21T09:00:00Z",
-            },
-            "spec": spec,
-        });
         Self {
-            object: serde_json::from_value(object).expect("the sample decodes"),
+            object: release(&spec, "2026-11-21T09:00:00Z"),
             observed: Observed { istio: true, ..Observed::default() },
             settings: settings(),
             now: "2026-11-21T09:00:00Z".parse().expect("a time"),
@@ -303,6 +290,24 @@ impl World {
         self.revision += 1;
         self.object.metadata.resource_version = Some(self.revision.to_string());
     }
+}
+
+/// A release with this spec, created at this time.
+pub fn release(spec: &Value, created: &str) -> ModelRelease {
+    let object = json!({
+        "apiVersion": "modelrelease.dev/v1alpha1",
+        "kind": "ModelRelease",
+        "metadata": {
+            "name": "fraud",
+            "namespace": "ml",
+            "uid": "8f14e45f-ceea-467f-a6a1-0a9b0c4d3e21",
+            "resourceVersion": "1",
+            "generation": 1,
+            "creationTimestamp": created,
+        },
+        "spec": spec,
+    });
+    serde_json::from_value(object).expect("the sample decodes")
 }
 
 /// Settings of the small world: one set of gateways that can be asked, Envoy's own counters.
