@@ -191,7 +191,10 @@ fn held(object: &ModelRelease, old: &ModelReleaseStatus, next: &ModelReleaseStat
     let on_trial = known.is_some_and(|v| v.track == Track::Canary);
     let started = decision.verdict == Act::Start && decision.to == Phase::Starting;
     let promoted = decision.verdict == Act::Promote && decision.from == Phase::Analyzing;
-    let forward = started || promoted || (on_trial && percent(next) > percent(old));
+    // What cannot be read only pauses: a promotion that is committed is finished.
+    let finishes = word == Rollback::Malformed && percent(next) == 100;
+    let raised = on_trial && percent(next) > percent(old) && !finishes;
+    let forward = started || promoted || raised;
     found.unless(!(holds && forward), "S6", || format!("forward while held: {decision:?}"));
     let candidate = old.versions.iter().find(|v| v.track == Track::Canary).filter(|v| names(v));
     let answered = matches!(decision.verdict, Act::Rollback | Act::Delete);
