@@ -1,50 +1,28 @@
 //! The model check: the production `step` on all interleavings of small worlds.
+//!
+//! `MODEL=nightly` takes the large runs, `MODEL=<run>` one of those of each change, `MODEL=nightly:<run>` of each night.
 
 #[path = "model/mod.rs"]
 mod model;
 
-use model::bounds::Run;
-use model::check::check;
-use model::report::hold;
+use model::check::{Brought, check};
+use model::report::{hold, sum};
+use model::runs;
+use model_release_core::moves;
 
 #[test]
-fn birth() {
-    hold(&check(Run::birth()), "8 15 16 20 28 30 31 33 34 36 38 39 40 41 42 43 43b");
-}
-
-#[test]
-fn human() {
-    hold(&check(Run::human()), "15 16 20 28 30 31 33 34 36 38 39 40 41 42 43 43b");
-}
-
-#[test]
-fn faults() {
-    hold(&check(Run::faults()), "2 3 4 16 20 28 30 31 33 34 36 38 39 40 42 43 43b");
-}
-
-#[test]
-fn two() {
-    let brought = check(Run::two());
-    assert!(brought.both, "two plans are followed at once, somewhere");
-    hold(&brought, "16 20 28 30 31 33 34 36 38 39 40 42 43 43b");
-}
-
-#[test]
-fn deletion() {
-    hold(&check(Run::deletion()), "1 33");
-}
-
-#[test]
-fn foreign() {
-    hold(&check(Run::foreign()), "33");
-}
-
-#[test]
-fn steps() {
-    hold(&check(Run::steps()), "16 20 28 30 31 33 34 36 37 38 39 40 42 43 43b");
-}
-
-#[test]
-fn words() {
-    hold(&check(Run::words()), "6b 10 12 14 15 16 20 28 30 31 32 33 34 36 38 39 40 41 42 43 43b");
+fn every_property_holds_in_every_run_and_every_row_answers_in_one() {
+    let chosen = std::env::var("MODEL").unwrap_or_default();
+    let (set, only) = chosen.split_once(':').unwrap_or(match chosen.as_str() {
+        "nightly" => ("nightly", ""),
+        run => ("", run),
+    });
+    let runs = runs::all(set == "nightly");
+    let wanted = |name: &str| only.is_empty() || only == name;
+    assert!(runs.iter().any(|run| wanted(run.name)), "MODEL names no run: {chosen}");
+    let all: Vec<Brought> =
+        runs.into_iter().filter(|run| wanted(run.name)).map(check).inspect(hold).collect();
+    if only.is_empty() {
+        sum(&all, &moves::numbers().collect::<Vec<_>>());
+    }
 }

@@ -1,12 +1,15 @@
 //! What may happen in a state, and what comes of it.
 
+use model_release_core::api::status::Track;
 use model_release_core::plan::Kind;
-
 use model_release_core::seeded::Bug;
+use serde_json::json;
 
-use super::decide::{Lab, Outcome, bit};
+use super::bounds::Begin;
+use super::decide::{Lab, Outcome};
 use super::normal;
 use super::normal::Status;
+use super::rules::bit;
 use super::state::{Child, Commit, Hand, Metric, Pods, Process, Release, Seen, State, Trouble, VERSIONS};
 use super::tables::Id;
 
@@ -47,6 +50,8 @@ pub enum Action {
     Starve(u8),
     /// Somebody deletes a child.
     Remove(u8),
+    /// Somebody puts an object of his own in a child's place.
+    Take(u8),
     /// Time goes on.
     Tick,
 }
@@ -87,10 +92,13 @@ impl Lab {
             if i64::from(pods.ready) < wanted || pods.trouble != Trouble::None {
                 actions.push(Action::Ready(v));
             }
-            if budget.flips > 0 && wanted > 0 && pods.ready > 0 {
+            if budget.flips == 0 || wanted == 0 || self.run.frail.is_some_and(|frail| frail != v) {
+                continue;
+            }
+            if pods.ready > 0 {
                 actions.push(Action::Fail(v, Trouble::None));
             }
-            if budget.flips > 0 && wanted > 0 && self.run.troubles && pods.trouble == Trouble::None {
+            if self.run.troubles && pods.trouble == Trouble::None {
                 actions.push(Action::Fail(v, Trouble::Fatal));
                 actions.push(Action::Fail(v, Trouble::Crashing));
             }
@@ -104,13 +112,14 @@ impl Lab {
         }
         if budget.foreign > 0 {
             for child in &state.seen.children {
-                let key = self.key_of(child.key);
-                match key.kind {
-                    Kind::VirtualService if key.name == "fraud" => actions.push(Action::Reroute),
+                let named = self.key_of(child.key);
+                match named.key.kind {
+                    Kind::VirtualService if named.splits => actions.push(Action::Reroute),
                     Kind::Deployment => actions.push(Action::Starve(child.key)),
+                    Kind::Service => actions.push(Action::Take(child.key)),
                     _ => {}
                 }
-                if matches!(key.kind, Kind::VirtualService | Kind::Service) {
+                if matches!(named.key.kind, Kind::VirtualService | Kind::Service) {
                     actions.push(Action::Remove(child.key));
                 }
             }
@@ -144,33 +153,45 @@ impl Lab {
     /// Replicas that a version's Deployment asks for.
     pub(super) fn wanted(&self, seen: &Seen, version: usize) -> i64 {
         let of = |child: &&Child| {
-            let key = self.key_of(child.key);
-            key.kind == Kind::Deployment && self.version_of(&key) == Some(version)
+            let named = self.key_of(child.key);
+            named.key.kind == Kind::Deployment && named.version == Some(version)
         };
         seen.children.iter().find(of).map_or(0, |child| self.bodies.get(child.body).replicas)
     }
 
     /// What comes of it; none if nothing does.
     pub fn after(&self, last: &State, action: Action) -> Option<State> {
+        self.brought(last, action).0
+    }
+
+    /// What comes of it, and which rules it could have broken.
+    pub fn brought(&self, last: &State, action: Action) -> (Option<State>, u32) {
+        let mut cases = 0;
+        let state = self.acted(last, action, &mut cases);
+        (state, cases)
+    }
+
+    fn acted(&self, last: &State, action: Action, cases: &mut u32) -> Option<State> {
         let mut state = last.clone();
         let at = |p: u8| usize::from(p);
         match action {
-            Action::Decide(p) => self.decided_by(&mut state, at(p))?,
+            Action::Decide(p) => self.decided_by(&mut state, at(p), cases)?,
             Action::Commit(p) => self.commit(&mut state, at(p)),
             Action::CommitUnheard(p) => {
                 state.budget.faults -= 1;
                 self.commit(&mut state, at(p));
                 state.processes[at(p)].hand = None;
             }
-            Action::Write(p) => self.send(&mut state, at(p)),
+            Action::Write(p) => self.send(&mut state, at(p), cases),
             Action::WriteUnheard(p) => {
                 state.budget.faults -= 1;
-                self.send(&mut state, at(p));
+                self.send(&mut state, at(p), cases);
                 state.processes[at(p)].hand = None;
             }
             Action::Drop(p) => {
                 state.budget.faults -= 1;
-                state.processes[at(p)].hand = None;
+                let hand = state.processes[at(p)].hand.take()?;
+                self.half_written(&mut state, &hand);
             }
             Action::Stall(p) => {
                 state.budget.lags -= 1;
@@ -206,7 +227,7 @@ impl Lab {
                 self.collected(&mut state);
                 touched(&mut state, None);
             }
-            Action::Reroute | Action::Starve(_) | Action::Remove(_) => {
+            Action::Reroute | Action::Starve(_) | Action::Remove(_) | Action::Take(_) => {
                 state.budget.foreign -= 1;
                 self.tampered(&mut state, action);
             }
@@ -232,18 +253,33 @@ impl Lab {
         })
     }
 
-    fn decided_by(&self, state: &mut State, p: usize) -> Option<()> {
+    fn decided_by(&self, state: &mut State, p: usize, cases: &mut u32) -> Option<()> {
         if state.release.gone {
             return None;
         }
         let seen = state.processes[p].stale.as_deref().unwrap_or(&state.seen);
         let outcome = self.decide(state.release, state.status, seen, state.metric);
+        *cases |= outcome.premises;
         let hand = self.hand(outcome, seen);
         if hand.commit.is_none() && hand.writes.is_empty() {
-            return None;
+            state.broken |= outcome.broken;
+            return (outcome.broken != 0).then_some(());
         }
         state.processes[p].hand = Some(hand);
         Some(())
+    }
+
+    /// With the bug that writes down first what was seen: an operator that crashes then leaves just that.
+    fn half_written(&self, state: &mut State, hand: &Hand) {
+        let starts = hand.commit.filter(|commit| self.rows.get(usize::from(commit.row)) == Some(&"16"));
+        if let (Some(Bug::R22), Some(commit), true) = (self.run.bug, starts, hand.fresh) {
+            let chosen = &self.statuses.get(commit.status).status;
+            let canary = chosen.versions.iter().find(|v| v.track == Track::Canary).unwrap();
+            let mut value = self.statuses.get(state.status).value.clone();
+            value["state"]["awaited"] = json!(canary.hash);
+            state.status = self.status(value);
+            touched(state, None);
+        }
     }
 
     /// What an operator has in hand after it decided on what it saw.
@@ -278,14 +314,14 @@ impl Lab {
     }
 
     /// The next write of a plan. A refusal ends the plan.
-    fn send(&self, state: &mut State, p: usize) {
+    fn send(&self, state: &mut State, p: usize, cases: &mut u32) {
         let Some(hand) = &mut state.processes[p].hand else { return };
-        let (write, token) = hand.writes.remove(0);
+        let write = hand.writes.remove(0);
         let fresh = hand.fresh;
         if hand.writes.is_empty() && hand.commit.is_none() {
             state.processes[p].hand = None;
         }
-        if !self.accept(state, p, write, token, fresh) {
+        if !self.accept(state, p, write, fresh, cases) {
             state.processes[p].hand = None;
         }
     }
@@ -315,8 +351,15 @@ impl Lab {
             proof: 0,
             broken: 0,
         };
-        if self.run.serving {
-            self.come_to_rest(&mut state);
+        match self.run.begin {
+            Begin::Nothing => {}
+            Begin::Serving => self.come_to_rest(&mut state),
+            Begin::Trial => {
+                self.come_to_rest(&mut state);
+                state.release.spec = 1;
+                state.release.generation = 1;
+                self.come_to_trial(&mut state);
+            }
         }
         state
     }

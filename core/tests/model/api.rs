@@ -4,13 +4,21 @@ use model_release_core::plan::Kind;
 use serde_json::json;
 
 use super::act::{Action, put, touched};
-use super::decide::{Body, Lab, TAMPERED, What, bit};
+use super::decide::{Body, Lab, What};
+use super::rules::{TAMPERED, bit};
 use super::state::{Child, Seen, State, Trouble};
 use super::tables::Id;
 
 impl Lab {
     /// Whether the API server takes a write, and what is then stored.
-    pub(super) fn accept(&self, state: &mut State, p: usize, write: Id, token: u8, fresh: bool) -> bool {
+    pub(super) fn accept(
+        &self,
+        state: &mut State,
+        p: usize,
+        (write, token): (Id, u8),
+        fresh: bool,
+        cases: &mut u32,
+    ) -> bool {
         let planned = self.writes.get(write);
         let place = state.seen.children.iter().position(|child| child.key == planned.key);
         let same = place.is_some_and(|at| state.seen.children[at].token == token);
@@ -20,7 +28,11 @@ impl Lab {
             What::Apply | What::Delete => same,
         };
         if !taken {
+            *cases |= bit("S11");
             return false;
+        }
+        if !fresh {
+            *cases |= bit("S10");
         }
         state.broken |= planned.broken | self.truth(state, write);
         if let What::Finalize(present) = planned.what {
@@ -61,7 +73,7 @@ impl Lab {
                 broken |= bit("S10");
             }
         }
-        let key = self.key_of(planned.key);
+        let key = &self.key_of(planned.key).key;
         let ends = key.kind == Kind::Deployment
             && (planned.what == What::Delete
                 || (self.bodies.get(planned.body).replicas == 0
@@ -91,8 +103,8 @@ impl Lab {
 
     /// Pods go with what asks for them.
     pub(super) fn pods_follow(&self, seen: &mut Seen, key: u8) {
-        let key = self.key_of(key);
-        if let (Kind::Deployment, Some(version)) = (key.kind, self.version_of(&key)) {
+        let named = self.key_of(key);
+        if let (Kind::Deployment, Some(version)) = (named.key.kind, named.version) {
             let most = u8::try_from(self.wanted(seen, version)).unwrap();
             let pods = &mut seen.pods[version];
             pods.ready = pods.ready.min(most);
@@ -106,7 +118,7 @@ impl Lab {
     pub(super) fn collected(&self, state: &mut State) {
         if state.release.deleting && !state.release.finalizer {
             state.release.gone = true;
-            let elsewhere = |child: &Child| self.key_of(child.key).kind == Kind::EnvoyFilter;
+            let elsewhere = |child: &Child| self.key_of(child.key).key.kind == Kind::EnvoyFilter;
             state.seen.children.retain(elsewhere);
             state.seen.pods = Default::default();
         }
@@ -124,10 +136,7 @@ impl Lab {
         };
         match action {
             Action::Reroute => {
-                let routed = |child: &&Child| {
-                    let key = self.key_of(child.key);
-                    key.kind == Kind::VirtualService && key.name == "fraud"
-                };
+                let routed = |child: &&Child| self.key_of(child.key).splits;
                 let key = state.seen.children.iter().find(routed).unwrap().key;
                 change(self, state, key, &|value| {
                     let routes = value["spec"]["http"].as_array_mut().unwrap();
@@ -137,6 +146,12 @@ impl Lab {
                 });
             }
             Action::Starve(key) => change(self, state, key, &|value| value["spec"]["replicas"] = json!(0)),
+            // Its own went, and it took the name before anybody looked.
+            Action::Take(key) => {
+                change(self, state, key, &|value| {
+                    value["metadata"]["ownerReferences"] = json!([{"uid": "somebody else"}]);
+                });
+            }
             Action::Remove(key) => put(&mut state.seen, key, None),
             _ => {}
         }

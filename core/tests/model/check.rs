@@ -1,14 +1,16 @@
 //! The checker over a run: rules as `always`, rows as `sometimes`.
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::act::Action;
 use super::bounds::Run;
-use super::closure::Wrong;
-use super::decide::{Lab, RULES};
+use super::decide::Lab;
+use super::rules::RULES;
 use super::state::{Budget, Process, State};
 
 /// A run as the checker sees it.
@@ -30,23 +32,52 @@ impl Model for Release {
     }
 
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
-        self.lab.after(last, action)
+        let (next, cases) = self.lab.brought(last, action);
+        self.lab.count(cases);
+        next
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut all = vec![
-            Property::always("closure", |model: &Self, state| model.lab.future(state) == Wrong::Nothing),
-            Property::sometimes("both write", |_, state: &State| {
-                state.processes.iter().all(|p| p.hand.as_ref().is_some_and(|h| h.commit.is_none()))
-            }),
-        ];
+        let mut all = vec![Property::sometimes(BOTH, |_, state: &State| {
+            state.processes.iter().all(|p| p.hand.as_ref().is_some_and(|h| h.commit.is_none()))
+        })];
         macro_rules! rules {
-            ($($at:literal)*) => { $( all.push(Property::always(RULES[$at], |_, state: &State| {
-                state.broken & (1 << $at) == 0
+            ($($at:literal)*) => { $( all.push(Property::always(RULES[$at].0, |model: &Self, state: &State| {
+                model.lab.broken(state) & (1 << $at) == 0
             })); )* };
         }
-        rules!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+        rules!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20);
         all
+    }
+}
+
+/// Name of what must happen sometimes: two plans are followed at once.
+const BOTH: &str = "both write";
+
+thread_local!(static LAST: RefCell<Option<(State, u32)>> = const { RefCell::new(None) });
+
+impl Lab {
+    fn count(&self, cases: u32) {
+        for (_, counted) in self.cases.iter().enumerate().filter(|(at, _)| cases & (1 << at) != 0) {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Rules that are broken on the way to a state, or will be on the friendly way from it. Each state is asked for
+    /// once for each rule, one after another.
+    fn broken(&self, state: &State) -> u32 {
+        LAST.with_borrow_mut(|last| {
+            if let Some((known, broken)) = last
+                && known == state
+            {
+                return *broken;
+            }
+            let (broken, cases) = self.future(state);
+            self.count(cases);
+            let broken = broken | state.broken;
+            *last = Some((state.clone(), broken));
+            broken
+        })
     }
 }
 
@@ -59,7 +90,8 @@ pub struct Brought {
     pub states: usize,
     pub depth: usize,
     pub decided: usize,
-    pub calm: usize,
+    /// How often each rule could have been broken.
+    pub cases: Vec<u64>,
     pub time: Duration,
     pub exhausted: bool,
     /// Properties that do not hold, with the way there.
@@ -71,10 +103,8 @@ pub struct Brought {
 }
 
 /// Checks a run to its end, or to its first failure.
-pub fn check(mut run: Run) -> Brought {
-    if std::env::var("MODEL").is_ok_and(|which| which == "nightly") {
-        run.budget = run.nightly;
-    }
+pub fn check(run: Run) -> Brought {
+    eprintln!("model: {} begins", run.name);
     let begun = Instant::now();
     let lab = Arc::new(Lab::new(run.clone()));
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -96,7 +126,7 @@ pub fn check(mut run: Run) -> Brought {
     let checker = checker.join();
     let mut broken = Vec::new();
     for (name, path) in checker.discoveries() {
-        if name == "both write" {
+        if name == BOTH {
             continue;
         }
         let last = path.last_state().clone();
@@ -107,8 +137,10 @@ pub fn check(mut run: Run) -> Brought {
             .filter_map(|((before, action), (after, _))| Some(lab.step(before, (*action)?, after)))
             .collect();
         let said: Vec<String> = lab.said.lock().unwrap().iter().take(3).cloned().collect();
-        let name = if name == "closure" { lab.goes_wrong(&last) } else { name.to_owned() };
-        broken.push((name, format!("\n{}\n{}\n{}", steps.join("\n"), said.join("\n"), lab.told(&last))));
+        broken.push((
+            name.to_owned(),
+            format!("\n{}\n{}\n{}", steps.join("\n"), said.join("\n"), lab.told(&last)),
+        ));
     }
     Brought {
         name: run.name,
@@ -116,11 +148,11 @@ pub fn check(mut run: Run) -> Brought {
         states: checker.unique_state_count(),
         depth: checker.max_depth(),
         decided: lab.decided(),
-        calm: lab.calm.len(),
+        cases: lab.cases.iter().map(|cases| cases.load(Ordering::Relaxed)).collect(),
         time: begun.elapsed(),
         exhausted: broken.is_empty() && checker.is_done(),
         rows: lab.reached(),
-        both: checker.discovery("both write").is_some(),
+        both: checker.discovery(BOTH).is_some(),
         broken,
     }
 }

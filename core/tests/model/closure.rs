@@ -1,8 +1,9 @@
 //! L1, L2, L3: from every state, once the world is friendly, to rest within so many moves and writes.
 
-use model_release_core::api::status::{Phase, Track};
+use model_release_core::api::status::{ModelReleaseStatus, Phase, Track};
 
 use super::decide::{Lab, What};
+use super::rules::{bit, names};
 use super::state::{Metric, Pods, Process, Release, Seen, State, Trouble, VERSIONS};
 use super::tables::Id;
 
@@ -19,66 +20,48 @@ pub struct Calm {
 }
 
 /// The way from there to rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Way {
     /// Reconciles that move something.
     pub moves: u16,
-    /// What is wrong with it.
-    pub wrong: Wrong,
-}
-
-/// What is wrong with a way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// Nothing.
-    Nothing,
-    /// It comes to no rest: it goes in a circle, or for too long.
-    Endless,
-    /// It ends in a wait that no condition explains.
-    Silent,
-    /// A rule is broken on it.
-    Broken,
-    /// A rollback takes too many writes or reconciles.
-    Slow,
-    /// What serves at rest is not what the spec says.
-    Astray,
+    /// Rules that are broken on it: L1 if what serves at its end is not what the spec says, L2 if it has no end, or
+    /// none within [`MOVES`], L3 if a rollback takes too long, L5 if it ends in a wait that nothing explains.
+    pub broken: u32,
+    /// Rules that could have been.
+    pub cases: u32,
 }
 
 impl Lab {
-    /// What is wrong with the friendly future of a state, if all metrics are good, bad or absent.
-    pub fn future(&self, state: &State) -> Wrong {
+    /// What is broken by the friendly future of a state, if all metrics are good, bad or absent; and what could be.
+    pub fn future(&self, state: &State) -> (u32, u32) {
         let settled = self.delivered(state);
-        if self.as_it_is(&settled) != Wrong::Nothing {
-            return Wrong::Slow;
+        let mut broken = settled.broken | self.as_it_is(&settled);
+        let mut cases = 0;
+        for metric in [Metric::Good, Metric::Bad, Metric::None] {
+            let way = self.way(&self.calm_of(&settled, metric));
+            broken |= way.broken;
+            cases |= way.cases | if way.moves > 0 { bit("L2") } else { 0 };
         }
-        let metrics = [Metric::Good, Metric::Bad, Metric::None];
-        let ways = metrics.map(|metric| self.way(&self.calm_of(&settled, metric)).wrong);
-        ways.into_iter().find(|wrong| *wrong != Wrong::Nothing).unwrap_or(Wrong::Nothing)
+        (broken, cases)
     }
 
     /// L3 with the pods as they are: a rollback that is due waits for none of them while stable has weight.
-    fn as_it_is(&self, settled: &State) -> Wrong {
-        let calm = Calm {
-            release: settled.release,
-            status: settled.status,
-            seen: settled.seen.clone(),
-            metric: settled.metric,
-        };
-        if calm.release.gone {
-            return Wrong::Nothing;
+    fn as_it_is(&self, settled: &State) -> u32 {
+        if settled.release.gone {
+            return 0;
         }
-        let outcome = self.decide(calm.release, calm.status, &calm.seen, calm.metric);
-        let Some(hash) = &outcome.leaves else { return Wrong::Nothing };
-        let next = outcome.commit.map_or(calm.status, |commit| commit.status);
+        let outcome = self.decide(settled.release, settled.status, &settled.seen, settled.metric);
+        let Some(hash) = &outcome.leaves else { return 0 };
+        let next = outcome.commit.map_or(settled.status, |commit| commit.status);
         let back = self.statuses.get(next).fallback.clone().unwrap_or_default();
-        if self.weight(&calm.seen, &back) == 0 {
-            return Wrong::Nothing;
+        if self.weight(&settled.seen, &back) == 0 {
+            return 0;
         }
-        let mut seen = calm.seen.clone();
+        let mut seen = settled.seen.clone();
         for write in outcome.writes.iter().take(1) {
             self.applied(&mut seen, *write);
         }
-        if self.weight(&seen, hash) == 0 { Wrong::Nothing } else { Wrong::Slow }
+        if self.weight(&seen, hash) == 0 { 0 } else { bit("L3") }
     }
 
     /// The state once everything on its way has arrived, or was refused.
@@ -119,44 +102,26 @@ impl Lab {
         }
     }
 
-    /// What is wrong with the friendly future of a state, by the name of the property.
-    pub fn goes_wrong(&self, state: &State) -> String {
-        match self.future(state) {
-            Wrong::Nothing => "nothing".to_owned(),
-            Wrong::Endless => "L2: no rest".to_owned(),
-            Wrong::Silent => "L5: a wait that nothing explains".to_owned(),
-            Wrong::Slow => "L3: a slow rollback".to_owned(),
-            Wrong::Astray => "L1: not what the spec says".to_owned(),
-            Wrong::Broken => {
-                let said = self.said.lock().unwrap();
-                let rule = said.iter().find_map(|line| line.split("rule: \"").nth(1)?.split('"').next());
-                format!("{} on the way to rest", rule.unwrap_or("a rule"))
-            }
-        }
-    }
-
     /// The friendly future of a state in words, for whichever metrics it goes wrong with.
     pub fn told(&self, state: &State) -> String {
         let settled = self.delivered(state);
         let mut lines = Vec::new();
         for metric in [Metric::Good, Metric::Bad, Metric::None] {
             let mut at = self.calm_of(&settled, metric);
-            let wrong = self.way(&at).wrong;
-            if wrong == Wrong::Nothing {
+            let broken = self.way(&at).broken;
+            if broken == 0 {
                 continue;
             }
-            lines.push(format!("{metric:?}: {wrong:?}"));
+            lines.push(format!("{metric:?}: {}", names(broken)));
             for _ in 0..40 {
                 let outcome = self.decide(at.release, at.status, &at.seen, metric);
                 let status = &self.statuses.get(at.status).status;
                 let row = outcome.row.map(|row| self.rows[usize::from(row)]);
                 let writes: Vec<String> = outcome.writes.iter().map(|w| self.in_words(*w)).collect();
                 lines.push(format!("{:?} row {row:?} {writes:?}", status.phase));
-                match self.next(&at) {
-                    (Some(next), ..) => {
-                        at = next;
-                    }
-                    (None, ..) => break,
+                match self.next(&at).0 {
+                    Some(next) => at = next,
+                    None => break,
                 }
             }
         }
@@ -167,13 +132,13 @@ impl Lab {
         let planned = self.writes.get(write);
         match planned.what {
             What::Finalize(present) => format!("finalizer {present}"),
-            what => format!("{what:?} {}", self.key_of(planned.key)),
+            what => format!("{what:?} {}", self.key_of(planned.key).key),
         }
     }
 
     /// The way from a friendly world to rest, found once for each world on it.
     pub fn way(&self, from: &Calm) -> Way {
-        let mut path: Vec<(Calm, u16)> = Vec::new();
+        let mut path: Vec<(Calm, Way)> = Vec::new();
         let mut at = from.clone();
         let end = loop {
             if let Some(known) = self.calm.known(&at) {
@@ -181,84 +146,87 @@ impl Lab {
             }
             if let Some(from) = path.iter().position(|(seen, _)| *seen == at) {
                 // Time goes on and evidence comes in, and nothing moves: that is a wait.
-                let wait = path[from..].iter().all(|(_, moved)| *moved == 0);
+                let wait = path[from..].iter().all(|(_, step)| step.moves == 0);
                 let outcome = self.decide(at.release, at.status, &at.seen, at.metric);
-                let wrong = match wait {
-                    false => Wrong::Endless,
-                    true if outcome.rests || outcome.explained => Wrong::Nothing,
-                    true => Wrong::Silent,
+                let told = outcome.rests || outcome.explained;
+                let broken = if !wait {
+                    bit("L2")
+                } else if told {
+                    0
+                } else {
+                    bit("L5")
                 };
-                break Way { moves: 0, wrong };
+                break Way { moves: 0, broken, cases: bit("L5") };
             }
-            let (next, moved, wrong) = self.next(&at);
-            if wrong != Wrong::Nothing {
-                path.push((at, 0));
-                break Way { moves: 0, wrong };
+            let (next, step) = self.next(&at);
+            path.push((at, step));
+            match next {
+                Some(next) if step.broken == 0 => at = next,
+                _ => break Way::default(),
             }
-            let Some(next) = next else {
-                path.push((at, 0));
-                break Way { moves: 0, wrong: Wrong::Nothing };
-            };
-            path.push((at, u16::from(moved)));
-            at = next;
         };
         let mut way = end;
-        for (calm, moved) in path.into_iter().rev() {
-            way.moves += moved;
-            if way.wrong == Wrong::Nothing && way.moves > MOVES {
-                way.wrong = Wrong::Endless;
+        for (calm, step) in path.into_iter().rev() {
+            way.moves += step.moves;
+            way.broken |= step.broken;
+            way.cases |= step.cases;
+            if way.moves > MOVES {
+                way.broken |= bit("L2");
             }
             self.calm.note(calm, way);
         }
         way
     }
 
-    /// One reconcile, or a tick if there is nothing to do; none at rest.
-    fn next(&self, at: &Calm) -> (Option<Calm>, bool, Wrong) {
+    /// One reconcile, or a tick if there is nothing to do; no next world at rest.
+    fn next(&self, at: &Calm) -> (Option<Calm>, Way) {
         if at.release.gone {
-            return (None, false, Wrong::Nothing);
+            return (None, Way::default());
         }
-        let (next, writes, broken) = self.reconciled(at);
-        if broken != 0 {
-            return (None, false, Wrong::Broken);
-        }
+        let (next, writes, mut broken) = self.reconciled(at);
         let outcome = self.decide(at.release, at.status, &at.seen, at.metric);
         if writes == 0 {
             let later = Calm { status: self.later(at.status), ..at.clone() };
             if later != *at {
-                return (Some(later), false, Wrong::Nothing);
+                return (Some(later), Way { broken, ..Way::default() });
             }
-            let told = outcome.rests || outcome.explained;
-            let wrong = match told {
-                false => Wrong::Silent,
-                true if self.astray(at) => Wrong::Astray,
-                true => Wrong::Nothing,
-            };
-            return (None, false, wrong);
+            let cases = if outcome.rests { bit("L1") } else { bit("L5") };
+            if !outcome.rests && !outcome.explained {
+                broken |= bit("L5");
+            }
+            if self.astray(at) {
+                broken |= bit("L1");
+            }
+            return (None, Way { moves: 0, broken, cases });
         }
-        let wrong = match &outcome.leaves {
-            Some(hash) => self.rolled_back(at, hash),
-            None => Wrong::Nothing,
-        };
+        let mut cases = 0;
+        if let Some(hash) = &outcome.leaves {
+            cases |= if self.weight(&at.seen, hash) > 0 { bit("L3") } else { 0 };
+            broken |= if self.slow(at, hash) { bit("L3") } else { 0 };
+        }
         let moved = outcome.row.is_some() || !outcome.writes.is_empty();
-        (Some(next), moved, wrong)
+        (Some(next), Way { moves: u16::from(moved), broken, cases })
     }
 
-    /// At rest in Stable, without a canary block, exactly `spec.stable` serves, unless it was rolled back.
+    /// L1: at rest in Stable, and nobody said anything: without a canary block exactly `spec.stable` serves; with one
+    /// it is what serves, or it was rolled back. Each new version is tried or refused, none is overlooked.
     fn astray(&self, at: &Calm) -> bool {
         let status = &self.statuses.get(at.status).status;
         let spec = &self.specs[usize::from(at.release.spec)].spec;
-        let free = at.release.notes == [0; 4] && spec.canary.is_none();
-        let stable = status.versions.iter().find(|v| v.track == Track::Stable);
-        let quarantined = status.quarantine.iter().any(|q| q.version == spec.stable.version);
-        free && !quarantined
+        let free = at.release.notes == [0; 4] && spec.suspend != Some(true);
+        let wanted = spec.canary.as_ref().unwrap_or(&spec.stable);
+        let barred = status.quarantine.iter().any(|q| q.version == wanted.version);
+        let serves = status.versions.iter().find(|v| v.track == Track::Stable);
+        let refused = self.refused[usize::from(at.release.spec)];
+        free && !refused
+            && !barred
             && status.phase == Some(Phase::Stable)
-            && stable.is_some_and(|v| v.version != spec.stable.version)
+            && serves.is_some_and(|v| v.version != wanted.version)
     }
 
     /// L3: from the look that decides it to weight 0 in at most three reconciles and two writes, if what is gone back
     /// to has a ready pod.
-    fn rolled_back(&self, at: &Calm, hash: &str) -> Wrong {
+    fn slow(&self, at: &Calm, hash: &str) -> bool {
         let mut calm = at.clone();
         let mut writes = 0;
         for reconcile in 0..3 {
@@ -268,11 +236,11 @@ impl Lab {
                 let back = self.statuses.get(next.status).fallback.clone().unwrap_or_default();
                 let ready = self.hashes.iter().position(|h| *h == back).map(|v| calm.seen.pods[v].ready);
                 if ready.unwrap_or(0) == 0 {
-                    return Wrong::Nothing;
+                    return false;
                 }
             }
             if self.weight(&calm.seen, hash) == 0 {
-                return Wrong::Nothing;
+                return false;
             }
             writes += usize::from(outcome.commit.is_some());
             // Writes up to the one that takes the weight.
@@ -281,22 +249,21 @@ impl Lab {
                 self.applied(&mut seen, *write);
                 writes += 1;
                 if self.weight(&seen, hash) == 0 {
-                    return if writes <= 2 { Wrong::Nothing } else { Wrong::Slow };
+                    return writes > 2;
                 }
             }
             calm = next;
         }
-        if self.weight(&calm.seen, hash) == 0 { Wrong::Nothing } else { Wrong::Slow }
+        self.weight(&calm.seen, hash) != 0
     }
 
     /// The world after a reconcile without any fault, how many writes it took, and the rules that it broke.
     fn reconciled(&self, at: &Calm) -> (Calm, usize, u32) {
         let outcome = self.decide(at.release, at.status, &at.seen, at.metric);
         let mut next = at.clone();
-        let mut broken = 0;
+        let mut broken = outcome.broken;
         if let Some(commit) = outcome.commit {
             next.status = commit.status;
-            broken |= commit.broken;
         }
         for write in &outcome.writes {
             let planned = self.writes.get(*write);
@@ -342,15 +309,27 @@ impl Lab {
 
     /// Takes a state to rest, with all metrics good.
     pub fn come_to_rest(&self, state: &mut State) {
+        self.come_to(state, |_| false);
+    }
+
+    /// Takes a state to where the canary has its weight in force.
+    pub fn come_to_trial(&self, state: &mut State) {
+        self.come_to(state, |status| {
+            let settled = status.step.as_ref().is_some_and(|step| step.settled_at.is_some());
+            status.phase == Some(Phase::Analyzing) && settled
+        });
+    }
+
+    fn come_to(&self, state: &mut State, there: impl Fn(&ModelReleaseStatus) -> bool) {
         let mut calm = self.calm_of(state, Metric::Good);
         for _ in 0..400 {
-            match self.next(&calm) {
-                (Some(next), ..) => calm = next,
-                (None, _, wrong) => {
-                    assert_eq!(wrong, Wrong::Nothing, "the first rest; {:?}", self.said.lock().unwrap());
-                    break;
-                }
+            if there(&self.statuses.get(calm.status).status) {
+                break;
             }
+            let (next, step) = self.next(&calm);
+            assert!(step.broken == 0, "on the way to the first state: {:?}", self.said.lock().unwrap());
+            let Some(next) = next else { break };
+            calm = next;
         }
         (state.release, state.status, state.seen) = (calm.release, calm.status, calm.seen);
     }

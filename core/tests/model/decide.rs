@@ -1,19 +1,24 @@
 //! What the production `step` makes of a world, decided once for each, with the rules held against it.
 
-use std::sync::{Mutex, RwLock};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
-use model_release_core::api::status::{Act, Track};
+use jiff::SignedDuration;
+use model_release_core::api::status::{Act, Phase, Track};
 use model_release_core::api::{self, ModelRelease};
-use model_release_core::observed::{GatewayAnswer, Observed};
-use model_release_core::plan::{Key, Plan, Write};
+use model_release_core::observed::Observed;
+use model_release_core::plan::{Key, Kind, Plan, Write};
+use model_release_core::release::Release as ParsedRelease;
 use model_release_core::settings::Settings;
-use model_release_core::testing::{rules, settings};
+use model_release_core::testing::rules::{Broken, Ground};
+use model_release_core::testing::{release, rules, settings};
 use model_release_core::version::{Hash, Version};
 use model_release_core::{moves, queries, seeded, step, traffic};
 use serde_json::{Value, json};
 
-use super::bounds::{NAMES, Run};
+use super::bounds::Run;
 use super::normal::{self, Status, now};
+use super::rules::{RULES, STAYS, TAMPERED, bit, counts_moved, ours_alone, premises, stays};
 use super::state::{Commit, Metric, Pods, Release, Seen, VERSIONS};
 use super::tables::{Id, Memo, Table, text};
 
@@ -32,6 +37,8 @@ pub struct Input {
 pub struct Outcome {
     pub commit: Option<Commit>,
     pub writes: Vec<Id>,
+    /// Rules that it breaks, whether or not anything comes of it.
+    pub broken: u32,
     /// The row that answered.
     pub row: Option<u8>,
     /// Whether a condition says what is awaited, or nothing is.
@@ -40,6 +47,10 @@ pub struct Outcome {
     pub rests: bool,
     /// The version that leaves by this decision.
     pub leaves: Option<String>,
+    /// Rules that it could have broken.
+    pub premises: u32,
+    /// Rows that kept it where it is, or narrowed what may happen.
+    pub stays: Vec<&'static str>,
 }
 
 /// A stored object's content.
@@ -54,9 +65,6 @@ pub struct Body {
     /// Versions that have a route of their own in it.
     pub routes: Vec<Hash>,
 }
-
-/// Annotation of what somebody else has changed; the rules do not answer for that.
-pub const TAMPERED: &str = "example.com/tampered";
 
 /// A write of a plan.
 pub struct Planned {
@@ -75,28 +83,32 @@ pub enum What {
     Delete,
 }
 
-/// Rules, by their place in the bits.
-pub const RULES: [&str; 17] = [
-    "H1", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S15", "L5",
-    "size",
-];
-
-/// The bit of a rule.
-pub fn bit(rule: &str) -> u32 {
-    1 << RULES.iter().position(|known| *known == rule).expect("a known rule")
+/// A key, with what is asked of it all the time.
+pub struct Named {
+    pub key: Key,
+    /// The version that it is of, by its name.
+    pub version: Option<usize>,
+    /// Whether it is the object that splits the traffic.
+    pub splits: bool,
 }
 
 /// A run with all that was found out in it.
 pub struct Lab {
     pub run: Run,
     pub rows: Vec<&'static str>,
-    pub hashes: [String; VERSIONS],
+    pub hashes: Vec<String>,
     pub settings: Settings,
     pub specs: Vec<ModelRelease>,
     pub statuses: Table<Status>,
     pub bodies: Table<Body>,
     pub writes: Table<Planned>,
-    keys: RwLock<Vec<Key>>,
+    keys: Table<Named>,
+    /// Whether no spec of the run changes the `stable` block.
+    pub one_stable: bool,
+    /// How often each rule could have been broken.
+    pub cases: [AtomicU64; RULES.len()],
+    /// Which specs are refused.
+    pub refused: Vec<bool>,
     outcomes: Memo<Input, &'static Outcome>,
     pub shifted: Memo<Id, Id>,
     pub renumbered_status: Memo<(Id, Vec<i64>), Id>,
@@ -109,30 +121,41 @@ pub struct Lab {
 
 impl Lab {
     pub fn new(run: Run) -> Self {
-        let specs: Vec<ModelRelease> = run.specs.iter().map(|spec| object(spec, run.replicas)).collect();
-        let mut hashes: [String; VERSIONS] = Default::default();
-        for spec in &specs {
-            for block in [Some(&spec.spec.stable), spec.spec.canary.as_ref()].into_iter().flatten() {
-                let at = NAMES.iter().position(|name| *name == block.version).expect("a known version");
-                hashes[at] = Version::of(spec.spec.runtime.as_ref(), block).hash.to_string();
+        let specs: Vec<ModelRelease> = run.specs.iter().map(|spec| of_run(spec, run.replicas)).collect();
+        let blocks = |spec: &ModelRelease| {
+            let spec = &spec.spec;
+            let both = [Some(&spec.stable), spec.canary.as_ref()].into_iter().flatten();
+            both.map(|block| Version::of(spec.runtime.as_ref(), block).hash.to_string()).collect::<Vec<_>>()
+        };
+        let mut hashes: Vec<String> = Vec::new();
+        for hash in specs.iter().flat_map(blocks) {
+            if !hashes.contains(&hash) {
+                hashes.push(hash);
             }
         }
+        assert!(hashes.len() <= VERSIONS, "no more versions than a state has room for");
+        let one_stable = specs.iter().all(|spec| spec.spec.stable == specs[0].spec.stable);
         let mut settings = settings();
         settings.propagation_wait_seconds = normal::TICK;
         settings.detect_seconds = normal::TICK;
         for source in &mut settings.prometheus.sources {
             source.lag_seconds = 0;
         }
+        let refused = |spec| ParsedRelease::parse(spec, &settings).refused.is_some();
+        let refused = specs.iter().map(refused).collect();
         let lab = Self {
             run,
-            rows: std::iter::once("1").chain(moves::numbers()).collect(),
+            rows: moves::numbers().collect(),
             hashes,
             settings,
             specs,
             statuses: Table::default(),
             bodies: Table::default(),
             writes: Table::default(),
-            keys: RwLock::default(),
+            keys: Table::default(),
+            one_stable,
+            refused,
+            cases: Default::default(),
             outcomes: Memo::default(),
             shifted: Memo::default(),
             renumbered_status: Memo::default(),
@@ -172,34 +195,31 @@ impl Lab {
 
     /// The number of a key.
     pub fn key(&self, key: &Key) -> u8 {
-        let known = |keys: &[Key]| keys.iter().position(|k| k == key);
-        if let Some(at) = known(&self.keys.read().unwrap()) {
-            return u8::try_from(at).unwrap();
-        }
-        let mut keys = self.keys.write().unwrap();
-        let at = known(&keys).unwrap_or_else(|| {
-            keys.push(key.clone());
-            keys.len() - 1
-        });
-        u8::try_from(at).unwrap()
+        let make = || Named {
+            key: key.clone(),
+            version: key
+                .name
+                .strip_prefix("fraud-")
+                .and_then(|hash| self.hashes.iter().position(|h| h == hash)),
+            splits: key.kind == Kind::VirtualService && key.name == "fraud",
+        };
+        u8::try_from(self.keys.intern(key.to_string().as_bytes(), make)).unwrap()
     }
 
-    pub fn key_of(&self, at: u8) -> Key {
-        self.keys.read().unwrap()[usize::from(at)].clone()
-    }
-
-    /// The version that an object is of, by its name.
-    pub fn version_of(&self, key: &Key) -> Option<usize> {
-        let hash = key.name.strip_prefix("fraud-")?;
-        self.hashes.iter().position(|known| known == hash)
+    pub fn key_of(&self, at: u8) -> &'static Named {
+        self.keys.get(Id::from(at))
     }
 
     /// Rows that answered anywhere.
     pub fn reached(&self) -> Vec<&'static str> {
-        let mut rows = self.outcomes.values(|outcome| outcome.row);
-        rows.sort_unstable();
-        rows.dedup();
-        rows.into_iter().flatten().map(|row| self.rows[usize::from(row)]).collect()
+        let of = |outcome: &&Outcome| {
+            let row = outcome.row.map(|row| self.rows[usize::from(row)]);
+            row.into_iter().chain(outcome.stays.iter().copied()).collect::<Vec<_>>()
+        };
+        let all = self.outcomes.values(of).concat();
+        let more = STAYS.iter().filter(|row| !self.rows.contains(row));
+        let known = self.rows.iter().chain(more);
+        known.filter(|row| all.contains(row)).copied().collect()
     }
 
     /// How many worlds were decided on.
@@ -219,16 +239,35 @@ impl Lab {
         let mut observed = self.observed(input);
         let bug = self.run.bug;
         let asks = seeded::with(bug, || queries(&object, &observed, &self.settings, now()));
-        observed.answers = asks.queries.iter().map(|query| self.answer(query, input, &observed)).collect();
-        let at = observed.children.values().find_map(|live| traffic::seq_read(&live.body));
-        observed.gateways = asks
-            .probes
-            .iter()
-            .map(|probe| GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq: at })
-            .collect();
+        self.answered(&asks, input, &mut observed);
         let plan = seeded::with(bug, || step(&object, &observed, &self.settings, now()));
         let judged = !asks.queries.is_empty();
-        self.outcome(input, &object, &observed, &plan, judged)
+        let mut outcome = self.outcome(input, &object, &observed, &plan, judged);
+        // What a version counts as evidence is asked for only once; where something is due it is no rest.
+        if outcome.rests && outcome.commit.is_none() && plan.writes.is_empty() {
+            outcome.premises |= bit("S12");
+            outcome.broken |= self.note(&self.again(input, &object, &observed, &plan), &plan);
+        }
+        outcome
+    }
+
+    /// S12: at rest, the look after that brings no write and no status; nor do looks much later if no time is awaited,
+    /// once it was told what has lasted for long.
+    fn again(&self, input: &Input, object: &ModelRelease, observed: &Observed, plan: &Plan) -> Vec<Broken> {
+        let mut last = kept(object, plan);
+        let awaits = self.later(input.status) != input.status;
+        let mut found = Vec::new();
+        for hours in if awaits { 0..1 } else { 0..3 } {
+            let at = now() + SignedDuration::from_hours(hours);
+            let again = seeded::with(self.run.bug, || step(&last, observed, &self.settings, at));
+            let told = hours == 1 && again.row.is_none() && again.writes.is_empty();
+            if !told && (again.status.is_some() || !again.writes.is_empty()) {
+                let what = format!("a look {hours} h later is not idle: {:?}, {:?}", again.row, again.writes);
+                found.push(Broken { rule: "S12", what });
+            }
+            last = kept(&last, &again);
+        }
+        found
     }
 
     fn outcome(
@@ -241,29 +280,24 @@ impl Lab {
     ) -> Outcome {
         let old = self.statuses.get(input.status);
         let raw = plan.status.as_deref().unwrap_or(&old.status);
-        let ground = rules::Ground {
-            object,
-            status: raw,
-            observed,
-            current: false,
-            settings: &self.settings,
-            now: now(),
-        };
+        let ground =
+            Ground { object, status: raw, observed, current: false, settings: &self.settings, now: now() };
         let row = plan.row.map(|row| self.rows.iter().position(|r| *r == row).unwrap());
         let row = row.map(|row| u8::try_from(row).unwrap());
-        let mut found = Vec::new();
+        let mut found = ours_alone(plan);
         if plan.status.is_some() {
             found.extend(rules::commit(object, raw));
             found.extend(rules::shown(&ground));
             // The last decision adds no words to a status that is here without them.
             found.extend(rules::status(raw).into_iter().filter(|_| !input.release.deleting));
+            found.extend(self.unasked(object, raw, plan));
         }
         found.extend(rules::plan(&ground, &plan.writes));
-        let mut broken = self.note(&found, plan);
-        if input.metric == Metric::None && counts_moved(&old.status, raw) {
-            broken |=
-                self.note(&[rules::Broken { rule: "S4", what: "no answer, and counts moved".into() }], plan);
+        let unanswered = judged && input.metric == Metric::None;
+        if unanswered && counts_moved(&old.status, raw) {
+            found.push(Broken { rule: "S4", what: "no answer, and counts moved".into() });
         }
+        let broken = self.note(&found, plan);
         let value = normal::status(raw);
         let status = self.status(value);
         let decision = raw.decision.as_ref().filter(|_| plan.row.is_some());
@@ -303,17 +337,30 @@ impl Lab {
             raw.conditions.iter().any(|c| c.type_ == kind && c.status == is && !c.message.is_empty())
         };
         let phase = raw.phase.unwrap_or_default();
+        let writes = writes.collect();
         Outcome {
             commit: (status != input.status).then_some(commit),
-            writes: writes.collect(),
+            writes,
             row,
+            broken,
+            premises: premises(&ground, plan, unanswered),
+            stays: stays(raw, plan),
             explained: said("Stalled", "True") || said("Held", "True") || said("Reconciling", "True"),
-            rests: matches!(phase, api::status::Phase::Stable | api::status::Phase::RolledBack),
+            rests: matches!(phase, Phase::Stable | Phase::RolledBack),
             leaves: decision.filter(|d| d.verdict == Act::Rollback && d.from != d.to).map(|d| d.hash.clone()),
         }
     }
 
-    fn note(&self, found: &[rules::Broken], plan: &Plan) -> u32 {
+    /// S3: while no spec of the run changes the `stable` block, only leaving out the canary block asks for a return to
+    /// it; what versions share may change meanwhile.
+    fn unasked(&self, object: &ModelRelease, raw: &api::ModelReleaseStatus, plan: &Plan) -> Option<Broken> {
+        let replaces = plan.row == Some("15") && self.one_stable && object.spec.canary.is_some();
+        let live = raw.versions.iter().find(|v| v.track == Track::Stable)?;
+        (replaces && live.version != object.spec.stable.version)
+            .then(|| Broken { rule: "S3", what: format!("{} is replaced, and nobody asked", live.version) })
+    }
+
+    fn note(&self, found: &[Broken], plan: &Plan) -> u32 {
         if found.is_empty() {
             return 0;
         }
@@ -325,35 +372,14 @@ impl Lab {
     }
 }
 
-/// Whether what was counted of the same check differs.
-fn counts_moved(old: &api::ModelReleaseStatus, new: &api::ModelReleaseStatus) -> bool {
-    new.state.checks.iter().any(|(name, check)| {
-        let before = old.state.checks.get(name).filter(|before| before.digest == check.digest);
-        let counts = |c: &api::status::Checkpoint| {
-            [c.stable_hits, c.stable_events, c.canary_hits, c.canary_events].map(f64::to_bits)
-        };
-        match before {
-            Some(before) => counts(before) != counts(check),
-            None => check.canary_events > 0.0,
-        }
-    })
+/// The release once a plan's status is stored.
+fn kept(object: &ModelRelease, plan: &Plan) -> ModelRelease {
+    let status = plan.status.as_deref().or(object.status.as_ref()).cloned();
+    ModelRelease { status, ..object.clone() }
 }
 
-fn object(spec: &Value, replicas: u8) -> ModelRelease {
+fn of_run(spec: &Value, replicas: u8) -> ModelRelease {
     let mut spec = spec.clone();
     spec["runtime"]["minReplicas"] = json!(replicas);
-    let object = json!({
-        "apiVersion": "modelrelease.dev/v1alpha1",
-        "kind": "ModelRelease",
-        "metadata": {
-            "name": "fraud",
-            "namespace": "ml",
-            "uid": "8f14e45f-ceea-467f-a6a1-0a9b0c4d3e21",
-            "resourceVersion": "1",
-            "generation": 1,
-            "creationTimestamp": "2026-11-21T08:00:00Z",
-        },
-        "spec": spec,
-    });
-    serde_json::from_value(object).expect("the spec of a run decodes")
+    release(&spec, "2026-11-21T08:00:00Z")
 }

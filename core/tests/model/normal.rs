@@ -6,12 +6,14 @@ use model_release_core::api::ANNOTATION_SEQ;
 use model_release_core::api::status::{Candidate, ModelReleaseStatus, Phase, Track};
 use serde_json::{Value, json};
 
+use super::pause;
+use super::rules;
 use super::tables::text;
 
 /// One tick of the clock; every duration of the model is a multiple of it. Seconds.
 pub const TICK: i64 = 10;
 /// What is older is just old. As long as the longest duration of the model. Seconds.
-const OLD: i64 = 20;
+pub const OLD: i64 = 20;
 /// The same of checks: four intervals, of which more than three without an answer are blind. Seconds.
 const OLD_ANSWER: i64 = 40;
 
@@ -44,12 +46,7 @@ impl Status {
         seqs.sort_unstable();
         seqs.dedup();
         let given = status.decision.as_ref().map_or(0, |d| d.seq).max(status.state.traffic.seq);
-        let role = |track| status.versions.iter().find(|v| v.track == track).map(|v| v.hash.clone());
-        let fallback = if role(Track::Canary).is_some() || role(Track::Failed).is_some() {
-            role(Track::Stable)
-        } else {
-            role(Track::Previous)
-        };
+        let fallback = rules::fallback(&status);
         Self { status, value, seqs, given, fallback }
     }
 }
@@ -139,16 +136,52 @@ fn forget(kept: &mut ModelReleaseStatus) {
     }
 }
 
-/// Moves what is past away from now.
+/// Moves what is past away from now, but for what stands still; ages that decide nothing more are cut.
 pub fn shift(value: &mut Value, seconds: i64) {
-    shift_in("", value, seconds);
+    let suspended = value.pointer("/state/clocks/suspendedSince").is_some();
+    walk_times(("", ""), value, &mut |around, field, time| {
+        let still = suspended && pause::stands_still(around, field);
+        if still { time } else { time - SignedDuration::from_secs(seconds) }
+    });
+    pause::fold(value);
+    let most = pause::oldest(value);
+    walk_times(("", ""), value, &mut |_, field, time| {
+        let of_check = matches!(field, "lastAnswerAt" | "lastEvidenceAt" | "lastBlockEnd" | "begin");
+        let oldest = if of_check { OLD_ANSWER } else { most(field) };
+        time.max(now() - SignedDuration::from_secs(oldest))
+    });
+    cut(value);
 }
 
-fn shift_in(name: &str, value: &mut Value, seconds: i64) {
+/// Puts other times in place of those of a status.
+fn walk_times(
+    (around, name): (&str, &str),
+    value: &mut Value,
+    put: &mut dyn FnMut(&str, &str, Timestamp) -> Timestamp,
+) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(key, inner)| walk_times((name, key), inner, put));
+        }
+        // What is in a list is named as the list is.
+        Value::Array(items) => items.iter_mut().for_each(|item| walk_times((around, name), item, put)),
+        Value::String(text) if text.len() >= 20 && text.starts_with("20") && text.ends_with('Z') => {
+            if let Ok(time) = text.parse::<Timestamp>() {
+                *text = put(around, name, time).to_string();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Sums of time that decide nothing more are cut.
+fn cut(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (key, inner) in fields.iter_mut() {
                 let most = match key.as_str() {
+                    // Cut together with the age that they are of.
+                    "pausedMilliseconds" | "pausedStepMilliseconds" => i64::MAX,
                     key if key.ends_with("Milliseconds") => OLD * 1000,
                     key if key.ends_with("Seconds") => OLD,
                     _ => i64::MAX,
@@ -156,17 +189,10 @@ fn shift_in(name: &str, value: &mut Value, seconds: i64) {
                 if inner.as_i64() > Some(most) {
                     *inner = json!(most);
                 }
-                shift_in(key, inner, seconds);
+                cut(inner);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| shift_in(name, item, seconds)),
-        Value::String(text) if text.len() >= 20 && text.starts_with("20") && text.ends_with('Z') => {
-            if let Ok(time) = text.parse::<Timestamp>() {
-                let of_check = matches!(name, "lastAnswerAt" | "lastEvidenceAt" | "lastBlockEnd" | "begin");
-                let oldest = now() - SignedDuration::from_secs(if of_check { OLD_ANSWER } else { OLD });
-                *text = (time - SignedDuration::from_secs(seconds)).max(oldest).to_string();
-            }
-        }
+        Value::Array(items) => items.iter_mut().for_each(cut),
         _ => {}
     }
 }

@@ -3,7 +3,7 @@
 use super::tables::Id;
 
 /// Versions of the model.
-pub const VERSIONS: usize = 3;
+pub const VERSIONS: usize = 4;
 
 /// The release but for its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -132,6 +132,24 @@ pub struct Budget {
     pub foreign: u8,
     /// Deletions.
     pub deletes: u8,
+}
+
+impl std::fmt::Display for Budget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = [
+            (self.edits, "edits"),
+            (self.notes, "words"),
+            (self.faults, "faults"),
+            (self.lags, "stale caches"),
+            (self.flips, "pods failing"),
+            (self.metrics, "turns of metrics"),
+            (self.foreign, "foreign writes"),
+            (self.deletes, "deletions"),
+        ];
+        let some: Vec<String> =
+            all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        f.write_str(&some.join(", "))
+    }
 }
 
 /// All of it.

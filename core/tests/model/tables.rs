@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -10,17 +10,25 @@ use sha2::{Digest, Sha256};
 /// Number of a content.
 pub type Id = u32;
 
-/// Contents by number. They live as long as the test.
+/// Contents by number. They live as long as the test, and are read without a lock.
 pub struct Table<T: 'static> {
-    inner: RwLock<Known<T>>,
+    numbers: Mutex<HashMap<[u8; 16], Id>>,
+    chunks: Vec<OnceLock<Vec<OnceLock<&'static T>>>>,
 }
 
-/// Numbers by digest, contents by number.
-type Known<T> = (HashMap<[u8; 16], Id>, Vec<&'static T>);
+/// Contents in a chunk: the first has so many, each further one twice as many as the one before.
+const FIRST: usize = 1024;
+
+/// The chunk of a number, and the place in it.
+fn place(id: Id) -> (usize, usize) {
+    let at = id as usize + FIRST;
+    let chunk = (at / FIRST).ilog2() as usize;
+    (chunk, at - (FIRST << chunk))
+}
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { inner: RwLock::new((HashMap::new(), Vec::new())) }
+        Self { numbers: Mutex::default(), chunks: (0..22).map(|_| OnceLock::new()).collect() }
     }
 }
 
@@ -28,28 +36,31 @@ impl<T> Table<T> {
     /// The number of a content, which `make` brings if it is a new one. `text` tells it from all others.
     pub fn intern(&self, text: &[u8], make: impl FnOnce() -> T) -> Id {
         let digest: [u8; 16] = Sha256::digest(text)[..16].try_into().unwrap();
-        if let Some(id) = self.inner.read().unwrap().0.get(&digest) {
+        if let Some(id) = self.numbers.lock().unwrap().get(&digest) {
             return *id;
         }
         let made = make();
-        let mut inner = self.inner.write().unwrap();
-        if let Some(id) = inner.0.get(&digest) {
+        let mut numbers = self.numbers.lock().unwrap();
+        if let Some(id) = numbers.get(&digest) {
             return *id;
         }
-        let id = Id::try_from(inner.1.len()).unwrap();
-        inner.1.push(Box::leak(Box::new(made)));
-        inner.0.insert(digest, id);
+        let id = Id::try_from(numbers.len()).unwrap();
+        let (chunk, at) = place(id);
+        let empty = || (0..FIRST << chunk).map(|_| OnceLock::new()).collect();
+        self.chunks[chunk].get_or_init(empty)[at].get_or_init(|| Box::leak(Box::new(made)));
+        numbers.insert(digest, id);
         id
     }
 
     /// A content.
     pub fn get(&self, id: Id) -> &'static T {
-        self.inner.read().unwrap().1[id as usize]
+        let (chunk, at) = place(id);
+        self.chunks[chunk].get().and_then(|chunk| chunk[at].get()).expect("a number that was given")
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.inner.read().unwrap().1.len()
+        self.numbers.lock().unwrap().len()
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use model_release_core::api::status::Track;
+use model_release_core::api::status::{Phase, Track};
 use model_release_core::api::{self, ModelRelease};
-use model_release_core::observed::{Answer, Container, Ended, Live, Observed, Pod, Unanswered};
-use model_release_core::plan::{Kind, Query};
+use model_release_core::observed::{
+    Answer, Container, Ended, GatewayAnswer, Live, Observed, Pod, Unanswered, WarmupAnswer,
+};
+use model_release_core::plan::{Asks, Kind, Query};
 use model_release_core::traffic;
+use model_release_core::version::Hash;
 use serde_json::json;
 
 use super::decide::{Input, Lab};
@@ -40,12 +43,13 @@ impl Lab {
     pub(super) fn observed(&self, input: &Input) -> Observed {
         let mut observed = Observed { istio: true, ..Observed::default() };
         for (key, body) in &input.children {
-            let key = self.key_of(*key);
+            let named = self.key_of(*key);
+            let key = &named.key;
             let body = self.bodies.get(*body);
             let mut value = body.value.clone();
             value["metadata"]["uid"] = json!(format!("uid {key}"));
             value["metadata"]["generation"] = json!(1);
-            if let (Kind::Deployment, Some(version)) = (key.kind, self.version_of(&key)) {
+            if let (Kind::Deployment, Some(version)) = (key.kind, named.version) {
                 let Pods { ready, trouble } = input.pods[version];
                 let status = json!({"observedGeneration": 1, "availableReplicas": ready});
                 value["status"] = status;
@@ -72,7 +76,7 @@ impl Lab {
                 body: value.clone(),
                 ..Live::default()
             };
-            observed.children.insert(key, live);
+            observed.children.insert(key.clone(), live);
         }
         let services: Vec<String> =
             observed.children.keys().filter(|k| k.kind == Kind::Service).map(|k| k.name.clone()).collect();
@@ -80,13 +84,31 @@ impl Lab {
         observed
     }
 
-    pub(super) fn answer(&self, query: &Query, input: &Input, observed: &Observed) -> Answer {
+    /// What is asked is answered: by Prometheus, by gateways, and by a version that is warmed up as well as it serves.
+    pub(super) fn answered(&self, asks: &Asks, input: &Input, observed: &mut Observed) {
+        observed.answers = asks.queries.iter().map(|query| self.answer(query, input, observed)).collect();
+        let seq = observed.children.values().find_map(|live| traffic::seq_read(&live.body));
+        let gateway = |set: &str| GatewayAnswer { set: set.to_owned(), pod: "gateway-0".into(), seq };
+        observed.gateways = asks.probes.iter().map(|probe| gateway(&probe.set)).collect();
+        observed.warmup = asks.warmup.as_ref().map(|warmup| WarmupAnswer {
+            hash: warmup.hash.clone(),
+            good: if input.metric == Metric::Good { warmup.requests } else { 0 },
+            last_status: (input.metric == Metric::Errors).then_some(500),
+            unreachable: input.metric == Metric::None,
+        });
+    }
+
+    fn answer(&self, query: &Query, input: &Input, observed: &Observed) -> Answer {
         let weights = observed.children.values().find_map(|live| traffic::read_back(&live.body));
-        let live = self.statuses.get(input.status).status.versions.iter().find(|v| v.track == Track::Stable);
+        let status = &self.statuses.get(input.status).status;
+        let copied = status.phase == Some(Phase::Shadowing);
+        let live = status.versions.iter().find(|v| v.track == Track::Stable);
         let stable = live.map(|v| v.hash.clone()).unwrap_or_default();
         let quality = query.promql.contains("model_predictions");
         let mut rows = Vec::new();
-        for (hash, _) in weights.into_iter().flatten().filter(|(_, weight)| *weight > 0) {
+        let weighty = weights.into_iter().flatten().filter(|(_, weight)| *weight > 0).map(|(hash, _)| hash);
+        let shadowed = status.versions.iter().filter(|v| v.track == Track::Canary && copied);
+        for hash in weighty.chain(shadowed.map(|v| Hash::known(&v.hash))) {
             let other = hash.as_str() != stable;
             let share = match (quality, input.metric) {
                 (true, Metric::Good | Metric::Errors | Metric::None) if other => 0.95,
