@@ -38,9 +38,11 @@ nightly: test deny demo ## test, deny and demo, and random histories of the core
 	MODEL=nightly cargo test --locked --package model-release-core --test model -- --nocapture --test-threads 1
 
 .PHONY: prove
-prove: ## what is proven: each run of the model check with its bounds, and what finds each seeded bug
-	@cargo test --locked --package model-release-core --test model --test seeded -- --nocapture --test-threads 1 > target/prove.txt 2>&1 || (cat target/prove.txt; exit 1)
-	@grep '^|' target/prove.txt
+prove: ## what is proven: a table by property, the model's runs with their bounds, and what finds each seeded bug
+	@mkdir -p target
+	@cargo test --locked --package model-release-core --test model --test seeded -- --nocapture --test-threads 1 > target/prove.txt || (cat target/prove.txt; exit 1)
+	@cargo test --locked --package model-release-core --test 'laws*' -- --nocapture >> target/prove.txt || (cat target/prove.txt; exit 1)
+	@awk -f core/tests/prove.awk target/prove.txt
 
 bench: ## what a look costs: CPU time and allocations of the core, in one table
 	cargo bench --locked --package model-release-core --bench step
