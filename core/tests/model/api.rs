@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::act::{Action, put, touched};
 use super::decide::{Body, Lab, What};
-use super::rules::{TAMPERED, bit};
+use super::rules::{SOMEBODY_ELSE, TAMPERED, bit};
 use super::state::{Child, Seen, State, Trouble};
 use super::tables::Id;
 
@@ -149,7 +149,7 @@ impl Lab {
             // Its own went, and it took the name before anybody looked.
             Action::Take(key) => {
                 change(self, state, key, &|value| {
-                    value["metadata"]["ownerReferences"] = json!([{"uid": "somebody else"}]);
+                    value["metadata"]["ownerReferences"] = json!([{"uid": SOMEBODY_ELSE}]);
                 });
             }
             Action::Remove(key) => put(&mut state.seen, key, None),

@@ -4,7 +4,7 @@ use model_release_core::api::status::{ModelReleaseStatus, Phase, Track};
 
 use super::decide::{Lab, What};
 use super::rules::{bit, names};
-use super::state::{Metric, Pods, Process, Release, Seen, State, Trouble, VERSIONS};
+use super::state::{Child, Metric, Pods, Process, Release, Seen, State, Trouble, VERSIONS};
 use super::tables::Id;
 
 /// Reconciles that move something, from any state to rest.
@@ -234,8 +234,12 @@ impl Lab {
             let (next, _, _) = self.reconciled(&calm);
             if reconcile == 0 {
                 let back = self.statuses.get(next.status).fallback.clone().unwrap_or_default();
-                let ready = self.hashes.iter().position(|h| *h == back).map(|v| calm.seen.pods[v].ready);
-                if ready.unwrap_or(0) == 0 {
+                let version = self.hashes.iter().position(|h| *h == back);
+                let ready = version.map(|v| calm.seen.pods[v].ready);
+                // Whose Service is somebody else's has no endpoints.
+                let taken =
+                    |c: &Child| self.key_of(c.key).version == version && self.bodies.get(c.body).taken;
+                if ready.unwrap_or(0) == 0 || calm.seen.children.iter().any(taken) {
                     return false;
                 }
             }
@@ -299,9 +303,7 @@ impl Lab {
         let child = match planned.what {
             What::Finalize(_) => return,
             What::Delete => None,
-            What::Create | What::Apply => {
-                Some(super::state::Child { key: planned.key, body: planned.body, token: 0 })
-            }
+            What::Create | What::Apply => Some(Child { key: planned.key, body: planned.body, token: 0 }),
         };
         super::act::put(seen, planned.key, child);
         self.pods_follow(seen, planned.key);

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::bounds::Run;
 use super::normal::{self, Status, now};
-use super::rules::{RULES, STAYS, TAMPERED, bit, counts_moved, ours_alone, premises, stays};
+use super::rules::{RULES, SOMEBODY_ELSE, STAYS, TAMPERED, bit, counts_moved, ours_alone, premises, stays};
 use super::state::{Commit, Metric, Pods, Release, Seen, VERSIONS};
 use super::tables::{Id, Memo, Table, text};
 
@@ -62,6 +62,8 @@ pub struct Body {
     pub weights: Option<Vec<(Hash, i32)>>,
     /// Whether somebody else made it what it is.
     pub tampered: bool,
+    /// Whether it is somebody else's.
+    pub taken: bool,
     /// Versions that have a route of their own in it.
     pub routes: Vec<Hash>,
 }
@@ -182,6 +184,7 @@ impl Lab {
                 replicas: value["spec"]["replicas"].as_i64().unwrap_or(1),
                 weights: traffic::read_back(&value),
                 routes: traffic::routes_read(&value),
+                taken: value["metadata"]["ownerReferences"][0]["uid"] == SOMEBODY_ELSE,
                 tampered: value["metadata"]["annotations"].get(TAMPERED).is_some(),
                 value: value.clone(),
             }

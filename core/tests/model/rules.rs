@@ -48,6 +48,9 @@ pub fn names(bits: u32) -> String {
 /// Annotation of what somebody else has changed; the rules do not answer for that.
 pub const TAMPERED: &str = "example.com/tampered";
 
+/// Owner of what somebody else put in the place of ours.
+pub const SOMEBODY_ELSE: &str = "somebody else";
+
 /// The rules that a look could break.
 pub fn premises(ground: &Ground, plan: &Plan, unanswered: bool) -> u32 {
     let mut bits = 0;

@@ -22,6 +22,11 @@ pub fn all(nightly: bool) -> Vec<Run> {
 }
 
 fn changes() -> Vec<Run> {
+    [lives(), wishes(), harms()].concat()
+}
+
+/// What becomes of versions, and how they do.
+fn lives() -> Vec<Run> {
     let of = Run::of;
     let one = Budget { edits: 1, ..NOTHING };
     vec![
@@ -55,6 +60,14 @@ fn changes() -> Vec<Run> {
             metrics: vec![Metric::None],
             ..of("flapping", Budget { flips: 5, ..NOTHING }, &CANARY)
         },
+    ]
+}
+
+/// What humans ask for.
+fn wishes() -> Vec<Run> {
+    let of = Run::of;
+    let one = Budget { edits: 1, ..NOTHING };
+    vec![
         // More than one step, and steps that are edited.
         Run {
             begin: Begin::Trial,
@@ -80,6 +93,7 @@ fn changes() -> Vec<Run> {
         },
         // A human says promote and retry, suspends and goes on.
         Run {
+            begin: Begin::Trial,
             specs: vec![
                 stepped(None, &[10]),
                 stepped(Some("v2"), &[10]),
@@ -87,13 +101,13 @@ fn changes() -> Vec<Run> {
             ],
             notes: vec![("promote", vec!["v2"]), ("retry", vec!["again"])],
             metrics: vec![Metric::Bad],
-            ..of("words", Budget { edits: 2, notes: 1, ..NOTHING }, &[])
+            ..of("words", Budget { notes: 1, ..one }, &[])
         },
         // A human pauses and goes on, or writes what cannot be read.
         Run {
+            begin: Begin::Trial,
             notes: vec![("pause", vec!["true", "soon"]), ("rollback", vec!["no!"])],
-            metrics: vec![Metric::Good, Metric::None],
-            ..of("pauses", Budget { notes: 2, metrics: 1, ..one }, &CANARY)
+            ..of("pauses", Budget { notes: 2, ..NOTHING }, &CANARY)
         },
         // A spec that is refused while a canary is on trial, and a life that is over then.
         Run {
@@ -121,6 +135,14 @@ fn changes() -> Vec<Run> {
             notes: vec![("rollback", vec!["v2"])],
             ..of("shared", Budget { notes: 1, ..one }, &[])
         },
+    ]
+}
+
+/// What goes wrong with operators, and what others do.
+fn harms() -> Vec<Run> {
+    let of = Run::of;
+    let one = Budget { edits: 1, ..NOTHING };
+    vec![
         // One operator that crashes, is refused and hears no answer, while a human says what he wants.
         of("faults", Budget { notes: 1, faults: 1, ..one }, &CANARY),
         // One that sees the past.
@@ -141,6 +163,8 @@ fn changes() -> Vec<Run> {
         },
         // Others who change, delete and replace what is ours.
         of("foreign", Budget { foreign: 2, lags: 1, faults: 1, ..NOTHING }, &CANARY),
+        // The same while a canary is on trial.
+        Run { begin: Begin::Trial, ..of("hands", Budget { foreign: 1, ..NOTHING }, &CANARY) },
     ]
 }
 
