@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::api::reasons::Reason;
 use crate::api::status::{ArtifactStatus, PodCounts, PodFailure};
@@ -33,6 +34,21 @@ struct Fetched {
 /// What is wrong with a version's pods: of all that is wrong the first in order of severity; none if nothing is.
 pub fn failure<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<PodFailure> {
     pods.filter(|pod| !pod.ready).filter_map(one).min_by_key(|found| severity(found.reason))
+}
+
+/// What keeps a Deployment's pods from being made at all, a quota or an admission policy: it tells so itself, for there is
+/// no pod that could.
+pub fn unmade(name: &str, deployment: &Value) -> Option<PodFailure> {
+    let conditions = deployment.pointer("/status/conditions").and_then(Value::as_array)?;
+    let is = |condition: &&Value| {
+        let says = |field: &str, word: &str| condition.get(field).and_then(Value::as_str) == Some(word);
+        says("type", "ReplicaFailure") && says("status", "True")
+    };
+    let message = conditions.iter().find(is)?.get("message").and_then(Value::as_str).unwrap_or_default();
+    // Before that stands the name of a pod that never was, another one each time.
+    let why = message.split_once("is forbidden: ").map_or(message, |(_, why)| why);
+    let message = format!("Kubernetes does not make it: {}", short(why));
+    Some(PodFailure { reason: Reason::CanaryUnschedulable, message, pod: name.to_owned(), exit_code: None })
 }
 
 /// Whether waiting cannot mend it: the artifact is another, absent or denied, or the image name is none.
@@ -188,6 +204,28 @@ mod tests {
 
     fn ended(reason: &str, exit_code: i32, message: &str) -> Ended {
         Ended { reason: reason.into(), exit_code, message: message.into() }
+    }
+
+    #[test]
+    fn what_keeps_pods_from_being_made_is_told_by_their_deployment() {
+        let deployment = |kind: &str, status: &str| {
+            let why =
+                "pods \"f-5f3c-x2x\" is forbidden: exceeded quota: few, used: pods=20, limited: pods=20";
+            serde_json::json!({"status": {"conditions": [
+                {"type": "Available", "status": "False", "message": "no"},
+                {"type": kind, "status": status, "message": why},
+            ]}})
+        };
+        let found = unmade("f-5f3c", &deployment("ReplicaFailure", "True")).unwrap();
+        assert_eq!((found.reason, found.pod.as_str()), (Reason::CanaryUnschedulable, "f-5f3c"));
+        let why = "Kubernetes does not make it: exceeded quota: few, used: pods=20, limited: pods=20";
+        assert_eq!(
+            found.message, why,
+            "without the name of a pod that never was, which changes with each try"
+        );
+        assert_eq!(unmade("f-5f3c", &deployment("ReplicaFailure", "False")), None);
+        assert_eq!(unmade("f-5f3c", &deployment("Progressing", "True")), None);
+        assert_eq!(unmade("f-5f3c", &serde_json::json!({})), None);
     }
 
     #[test]

@@ -105,9 +105,17 @@ impl Situation<'_> {
         self.observed.pods.iter().filter(move |pod| pod.hash == hash && !pod.deleting)
     }
 
-    /// What is wrong with a version's pods, the worst first.
+    /// What is wrong with a version's pods, the worst first; or what keeps Kubernetes from making them.
     pub fn pod_failure(&self, hash: &Hash) -> Option<crate::api::status::PodFailure> {
+        let unmade = |component| {
+            let key = children::part_key(self.release, hash, component, Kind::Deployment);
+            let live = self.observed.children.get(&key)?;
+            let ours = live.owner.as_deref() == Some(self.release.uid.as_str());
+            pods::unmade(&key.name, &live.body).filter(|_| ours)
+        };
         pods::failure(self.pods_of(hash))
+            .or_else(|| unmade(Component::Model))
+            .or_else(|| unmade(Component::App))
     }
 
     /// Whether the candidate's first weight may come: its route proven, its Service known everywhere, warmed up.
