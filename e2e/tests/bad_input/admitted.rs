@@ -150,5 +150,5 @@ async fn tell(stage: &Arc<Stage>, case: Case) -> Result<Told> {
     if !outcome.ended_well() {
         return Err(Error::other(format!("{}: {:?}", case.input, outcome.problems)));
     }
-    Ok(Told { input: case.input, message: format!("{kind}={is}/{reason}: {message}") })
+    Ok(Told { input: case.input.to_owned(), message: format!("{kind}={is}/{reason}: {message}") })
 }

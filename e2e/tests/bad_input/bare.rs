@@ -74,7 +74,10 @@ pub async fn a_cluster_without_istio() -> Vec<Told> {
     .unwrap();
     assert!(operator.0.try_wait().unwrap().is_none(), "the operator ended");
     println!("{}", blocking(move || auditor.end()).await.unwrap_or_else(|error| panic!("{error}")).line);
-    vec![Told { input: "a cluster without Istio", message: format!("Accepted=False/MissingAPI: {message}") }]
+    vec![Told {
+        input: "a cluster without Istio".to_owned(),
+        message: format!("Accepted=False/MissingAPI: {message}"),
+    }]
 }
 
 const SETTINGS: &str = "\

@@ -11,7 +11,15 @@ mod admitted;
 mod bare;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../../core/tests/schema/mutations.rs"]
+mod mutations;
+mod odd;
 mod refused;
+#[allow(dead_code, reason = "who refuses a sample is another test's concern")]
+#[path = "../../../core/tests/schema/samples.rs"]
+mod samples;
+#[path = "../../../core/tests/schema/structure.rs"]
+mod structure;
 
 use std::sync::Arc;
 
@@ -21,7 +29,7 @@ const RATE: u32 = 20;
 /// What came of one input.
 pub struct Told {
     /// What was written.
-    pub input: &'static str,
+    pub input: String,
     /// What the user is told.
     pub message: String,
 }
@@ -34,6 +42,7 @@ async fn bad_input_is_named_and_harms_nobody() {
 
     let mut told = refused::by_admission(&stage).await;
     told.extend(admitted::and_told_by_conditions(&stage).await);
+    told.extend(odd::and_harms_no_neighbour(&stage).await);
     assert_eq!(common::operator_restarts(&stage), restarts, "the operator restarted");
     println!("{}", stage.testimony().await.unwrap_or_else(|error| panic!("{error}")).report);
     told.extend(bare::a_cluster_without_istio().await);

@@ -79,7 +79,7 @@ pub async fn by_admission(stage: &Stage) -> Vec<Told> {
         for part in parts {
             assert!(message.contains(part), "{input}: {part:?} is missing in: {message}");
         }
-        told.push(Told { input, message });
+        told.push(Told { input: input.to_owned(), message });
     }
     assert!(stage.releases.names().await.unwrap().is_empty(), "nothing of it was stored");
     told
