@@ -272,6 +272,8 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[&Key]) -> Vec<&'a Key> {
     };
     let routed: Vec<Hash> =
         s.traffic_object().map(|live| traffic::routes_read(&live.body)).unwrap_or_default();
+    // What has a role stays, also where nothing tells any more what was rendered for it.
+    let needed = |hash: &Hash| s.status.versions.iter().any(|v| v.hash == hash.as_str());
     let ours = s.observed.children.iter().filter(|(key, live)| {
         live.owner.as_deref() == Some(s.release.uid.as_str()) && !live.deleting && !wanted.contains(key)
     });
@@ -283,14 +285,17 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[&Key]) -> Vec<&'a Key> {
         Kind::EnvoyFilter => s.release.refused.is_none(),
         // It can only raise; what it found last is the size for as long as the spec is refused.
         Kind::HorizontalPodAutoscaler => s.release.refused.is_none() || s.expired(),
-        Kind::Deployment => quiet && !routed.contains(&hash_of(&live.body)),
+        Kind::Deployment => {
+            let hash = hash_of(&live.body);
+            quiet && !needed(&hash) && !routed.contains(&hash)
+        }
         Kind::Service | Kind::ControllerRevision => {
             let hash = hash_of(&live.body);
             let deployment = |component| children::part_key(s.release, &hash, component, Kind::Deployment);
             let still_runs = s.observed.pods.iter().any(|pod| pod.hash == hash.as_str())
                 || s.observed.children.contains_key(&deployment(Component::Model))
                 || s.observed.children.contains_key(&deployment(Component::App));
-            quiet && !still_runs && !routed.contains(&hash)
+            quiet && !needed(&hash) && !still_runs && !routed.contains(&hash)
         }
     })
     .map(|(key, _)| key)
