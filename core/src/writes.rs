@@ -7,7 +7,7 @@ use crate::api::status::Track;
 use crate::children;
 use crate::covers::covers;
 use crate::drift;
-use crate::meta;
+use crate::meta::{self, Component};
 use crate::observed::Live;
 use crate::plan::{Key, Kind, Write};
 use crate::release::Release;
@@ -71,7 +71,9 @@ pub fn writes(s: &Situation, traffic: Option<Traffic>, steady: bool) -> Writes {
         let found = write(s, child, steady, &mut plan);
         plan.all.extend(found);
     }
-    if moved != Moved::Down {
+    // A candidate whose pods are just told to be otherwise is not ready until they are.
+    let unsure = moved == Moved::Up && plan.all.iter().any(|write| retold(s, write));
+    if moved != Moved::Down && !unsure {
         plan.all.extend(traffic_write);
     }
     for child in &roots {
@@ -194,6 +196,13 @@ fn may_route(s: &Situation, moved: Moved) -> bool {
             let percent = s.committed_percent();
             s.ready(&hash, if percent == 100 { s.full_size(&hash) } else { s.need(percent) })
         })
+}
+
+/// Whether a write tells the candidate's pods to be otherwise.
+fn retold(s: &Situation, write: &Write) -> bool {
+    let Some(hash) = s.hash(Track::Canary) else { return false };
+    let of = |component| children::part_key(s.release, &hash, component, Kind::Deployment);
+    matches!(write, Write::Apply { key, .. } if *key == of(Component::Model) || *key == of(Component::App))
 }
 
 /// Whether a write would take pods away.
