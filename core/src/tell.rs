@@ -263,7 +263,7 @@ fn held(s: &Situation) -> Said {
     }
     let rollback = &s.release.annotations.rollback;
     if *rollback != Rollback::Absent {
-        if message::holding_back(s) {
+        if message::held_back(s).is_some() {
             return held(Reason::ManualRollback, doing(s));
         }
         if s.rollback_handled() && decision.is_some_and(|d| d.reason == Reason::NothingToRollBack) {

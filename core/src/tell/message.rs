@@ -5,6 +5,7 @@ use crate::analysis::Outcome;
 use crate::api::reasons::Reason;
 use crate::api::status::{Phase, Track};
 use crate::situation::Situation;
+use crate::version::Hash;
 
 /// Time after which weights that are not in force everywhere are said to be stuck, in seconds.
 const SETTLING: i64 = 30;
@@ -12,12 +13,17 @@ const SETTLING: i64 = 30;
 /// Whether a human's word keeps something from happening that would happen without it.
 pub(super) fn holding(s: &Situation) -> bool {
     let paused = s.paused() && (s.on_the_way() || s.phase() == Phase::Baking || wants_something(s));
-    s.suspended() || s.malformed().is_some() || paused || holding_back(s)
+    s.suspended() || s.malformed().is_some() || paused || held_back(s).is_some()
 }
 
-/// Whether the rollback annotation keeps the canary of the spec from starting.
-pub(super) fn holding_back(s: &Situation) -> bool {
-    s.canary_wanted().is_some_and(|hash| s.held(hash) && !s.quarantined(hash))
+/// What the rollback annotation keeps from starting: the canary of the spec, or what `spec.stable` asks for.
+pub(super) fn held_back(s: &Situation) -> Option<&'static str> {
+    let kept = |hash: &Hash| s.held(hash) && !s.quarantined(hash);
+    let (live, wanted) = (s.hash(Track::Stable)?, s.stable_wanted());
+    if s.canary_wanted().is_some_and(kept) {
+        return Some("the canary");
+    }
+    (live != wanted && kept(&wanted)).then_some("the version of spec.stable")
 }
 
 /// Whether the spec asks for a version that is not there yet.
@@ -149,8 +155,8 @@ pub(super) fn doing(s: &Situation) -> String {
     if let Some((_, message)) = s.malformed() {
         return message;
     }
-    if holding_back(s) {
-        return format!("{stable} has all traffic; the rollback annotation holds the canary back");
+    if let Some(what) = held_back(s) {
+        return format!("{stable} has all traffic; the rollback annotation holds {what} back");
     }
     let what = in_phase(s, &stable, &canary);
     if holding(s) { format!("paused by annotation: {what}") } else { what }
