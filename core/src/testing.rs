@@ -3,7 +3,9 @@
 //!
 //! What the real parts do is proven on the real parts (`e2e/`); this world is for stories in virtual time.
 
+mod basis;
 mod cluster;
+mod kubelet;
 mod phases;
 mod prometheus;
 pub mod rules;
@@ -19,6 +21,9 @@ use crate::observed::{Observed, Pod};
 use crate::plan::Plan;
 use crate::settings::{Entrance, GatewaySet, Settings, Source};
 use crate::{queries, step};
+
+pub use basis::Basis;
+pub use prometheus::Says;
 
 /// One release and what is around it.
 #[derive(Clone, Debug)]
@@ -41,10 +46,18 @@ pub struct World {
     pub room: BTreeMap<String, i32>,
     /// What the pods of a version look like, by name, where they are not simply well.
     pub ailing: BTreeMap<String, Pod>,
+    /// Versions whose Services lead to no pod, by name.
+    pub cut: BTreeSet<String>,
+    /// Whether requests that warm a version up are answered well; none: a test says itself how they are answered.
+    pub warms: Option<bool>,
     /// Whether gateways answer the operator.
     pub gateways: bool,
     /// Whether Prometheus answers.
     pub prometheus: bool,
+    /// What it says if it does.
+    pub says: Says,
+    /// Whether what is seen holds things of other releases, too.
+    pub crowded: bool,
     /// Requests a second over all versions.
     pub rate: f64,
     /// Reasons of the decisions, oldest first.
@@ -91,8 +104,12 @@ impl World {
             sick: BTreeSet::new(),
             room: BTreeMap::new(),
             ailing: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            warms: None,
             gateways: true,
             prometheus: true,
+            says: Says::Numbers,
+            crowded: false,
             rate: 200.0,
             decisions: Vec::new(),
             moves: Vec::new(),
@@ -170,7 +187,7 @@ impl World {
 
     /// The stored phase.
     pub fn phase(&self) -> Phase {
-        self.status().phase.unwrap_or_default()
+        self.object.status.as_ref().and_then(|status| status.phase).unwrap_or_default()
     }
 
     /// Name of the version in a role; empty if there is none.
@@ -185,14 +202,14 @@ impl World {
 
     /// A condition as `Status/Reason`.
     pub fn condition(&self, kind: &str) -> String {
-        let status = self.status();
-        let found = status.conditions.iter().find(|c| c.type_ == kind);
+        let mut all = self.object.status.iter().flat_map(|status| &status.conditions);
+        let found = all.find(|c| c.type_ == kind);
         found.map(|c| format!("{}/{}", c.status, c.reason)).unwrap_or_default()
     }
 
     /// Whether the committed weights are in force.
     pub fn settled(&self) -> bool {
-        self.status().state.traffic.settled_at.is_some()
+        self.object.status.as_ref().is_some_and(|status| status.state.traffic.settled_at.is_some())
     }
 
     /// One look: ask, decide, commit, apply. The rules that must always hold are checked on the way.
@@ -207,9 +224,12 @@ impl World {
     pub fn ask(&mut self) {
         self.kubelet();
         let asks = queries(&self.object, &self.observed, &self.settings, self.now);
-        self.observed.answers = asks.queries.iter().map(|query| self.answer(query)).collect();
-        let asked = asks.probes.iter().filter(|_| self.gateways);
-        self.observed.gateways = asked.map(|probe| self.gateway(probe)).collect();
+        let (answers, gateways, warmup) = self.answered(&asks);
+        self.observed.answers = answers;
+        self.observed.gateways = gateways;
+        if warmup.is_some() {
+            self.observed.warmup = warmup;
+        }
     }
 
     /// Asks and decides, and does nothing of it.
@@ -223,10 +243,22 @@ impl World {
 
     /// Stores the status of a plan.
     pub fn commit(&mut self, plan: &Plan) {
+        self.record(plan, None);
+    }
+
+    /// Stores the status of a plan that rests on this, or on what is.
+    fn record(&mut self, plan: &Plan, seen: Option<&Observed>) {
         let Some(status) = &plan.status else { return };
-        let broken = rules::commit(&self.object, status);
-        assert!(broken.is_empty(), "{broken:?}; {}", self.story());
-        let broken = rules::status(status);
+        let mut broken = rules::commit(&self.object, status);
+        broken.extend(rules::status(status));
+        if self.object.metadata.deletion_timestamp.is_none() {
+            let observed = seen.unwrap_or(&self.observed);
+            broken.extend(rules::shown(&rules::Ground { observed, ..self.ground(status) }));
+        }
+        if !self.prometheus || self.says != Says::Numbers {
+            let none = ModelReleaseStatus::default();
+            broken.extend(rules::neutral(self.object.status.as_ref().unwrap_or(&none), status));
+        }
         assert!(broken.is_empty(), "{broken:?}; {}", self.story());
         if let Some(row) = plan.row {
             self.moves.push((self.phase(), row, status.phase.unwrap_or_default()));

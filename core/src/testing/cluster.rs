@@ -1,32 +1,53 @@
-//! An API server's preconditions, a kubelet that starts what it is told, gateways that follow at once.
+//! An API server's preconditions, and others who write to it.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{World, rules};
 use crate::api;
 use crate::api::ModelReleaseStatus;
-use crate::observed::{Container, GatewayAnswer, Live, Pod};
-use crate::plan::{Key, Kind, Plan, Probe, Write};
+use crate::observed::Live;
+use crate::plan::{Key, Kind, Plan, Write};
 use crate::traffic;
 
 impl World {
     /// Applies the first `count` writes of a plan: all of them, or as many as a crash lets through.
     pub fn apply(&mut self, plan: &Plan, count: usize) {
-        let broken = rules::plan(&self.ground(&self.status()), &plan.writes);
+        let status = self.status();
+        let broken = rules::plan(&self.ground(&status), &plan.writes);
         assert!(broken.is_empty(), "{broken:?}; {}", self.story());
         for write in plan.writes.iter().take(count) {
-            let broken = rules::write(&self.ground(&self.status()), write);
+            let broken = rules::write(&self.ground(&status), write);
             assert!(broken.is_empty(), "{broken:?}; {}", self.story());
-            self.accept(write);
+            assert!(self.take(write), "a stale write: {write:?}; {}", self.story());
         }
     }
 
-    fn ground<'a>(&'a self, status: &'a ModelReleaseStatus) -> rules::Ground<'a> {
-        let Self { object, observed, settings, now, .. } = self;
-        rules::Ground { object, status, observed, current: true, settings, now: *now }
+    pub(super) fn ground<'a>(&'a self, status: &'a ModelReleaseStatus) -> rules::Ground<'a> {
+        let Self { object, observed, settings, .. } = self;
+        rules::Ground { object, status, observed, current: true, settings, now: self.proven_time(status) }
     }
 
-    fn accept(&mut self, write: &Write) {
+    /// The time that it is at least: a clock that was set back does not unmake what was decided.
+    pub(super) fn proven_time(&self, status: &ModelReleaseStatus) -> Timestamp {
+        status.decision.as_ref().map_or(self.now, |decision| self.now.max(decision.at))
+    }
+
+    /// Takes a write, if what it was decided on is still so.
+    pub(super) fn take(&mut self, write: &Write) -> bool {
+        let read = |key: &Key, uid: &String, revision: &String| {
+            let live = self.observed.children.get(key);
+            live.is_some_and(|live| live.uid == *uid && live.resource_version == *revision)
+        };
+        let holds = match write {
+            Write::Finalizer { .. } => true,
+            Write::Create { key, .. } => !self.observed.children.contains_key(key),
+            Write::Apply { key, uid, resource_version, .. }
+            | Write::Delete { key, uid, resource_version } => read(key, uid, resource_version),
+        };
+        if !holds {
+            return false;
+        }
         self.revision += 1;
         match write {
             Write::Finalizer { present } => {
@@ -39,28 +60,17 @@ impl World {
                 self.touch();
             }
             Write::Create { key, body } => {
-                assert!(!self.observed.children.contains_key(key), "created twice: {key}");
                 self.store(key, body, &format!("uid-{}", self.revision), 1);
                 self.writes.push(format!("create {key}"));
             }
-            Write::Apply { key, body, uid, resource_version } => {
-                let live = self.observed.children.get(key).expect("applied to what is there").clone();
-                assert_eq!(
-                    (&live.uid, &live.resource_version),
-                    (uid, resource_version),
-                    "a stale write to {key}"
-                );
+            Write::Apply { key, body, uid, .. } => {
+                let live = self.observed.children.get(key).expect("it was just found");
                 let generation = live.body["metadata"]["generation"].as_i64().unwrap_or(1) + 1;
                 self.store(key, body, uid, generation);
                 self.writes.push(format!("apply {key}"));
             }
-            Write::Delete { key, uid, resource_version } => {
-                let live = self.observed.children.remove(key).expect("deleted what is there");
-                assert_eq!(
-                    (&live.uid, &live.resource_version),
-                    (uid, resource_version),
-                    "a stale delete of {key}"
-                );
+            Write::Delete { key, .. } => {
+                self.observed.children.remove(key);
                 self.writes.push(format!("delete {key}"));
             }
         }
@@ -69,14 +79,15 @@ impl World {
         {
             self.weights.push(second);
         }
+        true
     }
 
     /// Weight of the entry that is not the stable version's.
     fn second_weight(&self) -> Option<i32> {
         let live = self.observed.children.values().find(|l| traffic::read_back(&l.body).is_some())?;
         let read = traffic::read_back(&live.body)?;
-        let stable =
-            self.status().versions.iter().find(|v| v.track == api::status::Track::Stable)?.hash.clone();
+        let roles = &self.object.status.as_ref()?.versions;
+        let stable = &roles.iter().find(|v| v.track == api::status::Track::Stable)?.hash;
         Some(read.iter().filter(|(hash, _)| hash.as_str() != stable).map(|(_, w)| w).sum())
     }
 
@@ -106,9 +117,27 @@ impl World {
             seq: meta["annotations"][api::ANNOTATION_SEQ].as_str().and_then(|s| s.parse().ok()),
             deleting: false,
             scaled_by_others,
-            body: body.clone(),
+            body,
         };
         self.observed.children.insert(key.clone(), live);
+    }
+
+    /// Somebody deletes a child.
+    pub fn remove(&mut self, key: &Key) {
+        self.revision += 1;
+        self.observed.children.remove(key);
+    }
+
+    /// Whose object a child is: somebody else's from now on, or ours.
+    pub fn give(&mut self, key: &Key, owner: Option<&str>) {
+        self.revision += 1;
+        let ours = self.object.metadata.uid.clone();
+        let revision = self.revision.to_string();
+        if let Some(live) = self.observed.children.get_mut(key) {
+            live.owner = owner.map(str::to_owned).or(ours);
+            live.uid = format!("uid-{revision}");
+            live.resource_version = revision;
+        }
     }
 
     /// Someone else's change of a child.
@@ -136,50 +165,5 @@ impl World {
         let live =
             self.observed.children.iter_mut().find(|(k, _)| k.kind == Kind::Deployment && k.name == name);
         live.expect("it was just changed").1.scaled_by_others = true;
-    }
-
-    /// Pods, endpoints and Deployments' statuses as the replicas ask; none ready of a sick version.
-    pub(super) fn kubelet(&mut self) {
-        self.observed.pods.clear();
-        self.observed.endpoints.clear();
-        let deployments: Vec<Key> =
-            self.observed.children.keys().filter(|key| key.kind == Kind::Deployment).cloned().collect();
-        for key in deployments {
-            let Some(live) = self.observed.children.get_mut(&key) else { continue };
-            let replicas = live.body["spec"]["replicas"].as_i64().unwrap_or(1);
-            let labels = live.body["spec"]["template"]["metadata"]["labels"].clone();
-            let hash = labels[api::LABEL_VERSION].as_str().unwrap_or_default().to_owned();
-            let image =
-                live.body["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
-            let version = image.rsplit_once(':').map(|(_, version)| version).unwrap_or_default();
-            let room = self.room.get(version).map_or(replicas, |room| replicas.min(i64::from(*room)));
-            let available = if self.sick.contains(version) { 0 } else { room };
-            let well = Pod {
-                containers: vec![Container { name: "model".into(), ..Container::default() }],
-                ..Pod::default()
-            };
-            let looks = self.ailing.get(version).unwrap_or(&well).clone();
-            let generation = live.body["metadata"]["generation"].clone();
-            live.body["status"] = json!({"observedGeneration": generation, "availableReplicas": available});
-            for n in 0..replicas {
-                self.observed.pods.push(Pod {
-                    name: format!("{}-{n}", key.name),
-                    uid: format!("{}-{n}", key.name),
-                    hash: hash.clone(),
-                    ready: n < available,
-                    ..looks.clone()
-                });
-            }
-            let service =
-                self.observed.children.keys().any(|k| k.kind == Kind::Service && k.name == key.name);
-            if service {
-                self.observed.endpoints.insert(key.name.clone(), i32::try_from(available).unwrap_or(0));
-            }
-        }
-    }
-
-    pub(super) fn gateway(&self, probe: &Probe) -> GatewayAnswer {
-        let seq = self.observed.children.values().find_map(|live| traffic::seq_read(&live.body));
-        GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq }
     }
 }

@@ -8,6 +8,42 @@ use crate::observed::{Answer, Unanswered};
 use crate::plan::Query;
 use crate::traffic;
 
+/// What Prometheus says if it answers. Whatever is not a number is no evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Says {
+    /// Numbers.
+    #[default]
+    Numbers,
+    /// NaN for each number.
+    NotANumber,
+    /// An infinite number for each.
+    Infinite,
+    /// No rows.
+    Nothing,
+    /// Each row twice, with another value.
+    Doubled,
+    /// An answer that was cut off.
+    Part,
+    /// Rows and a warning that they are not all.
+    Warning,
+    /// Status code 500.
+    Broken,
+}
+
+impl Says {
+    /// Each of them.
+    pub const ALL: [Self; 8] = [
+        Self::Numbers,
+        Self::NotANumber,
+        Self::Infinite,
+        Self::Nothing,
+        Self::Doubled,
+        Self::Part,
+        Self::Warning,
+        Self::Broken,
+    ];
+}
+
 impl World {
     /// Requests a second of each version with weight, copies among them, by hash and name.
     fn requests(&self) -> Vec<(String, String, f64)> {
@@ -17,7 +53,7 @@ impl World {
             .values()
             .find_map(|live| traffic::read_back(&live.body))
             .unwrap_or_default();
-        let names = self.status().versions;
+        let names = self.object.status.as_ref().map_or(&[][..], |status| &status.versions);
         let copied = self.observed.children.values().find_map(|live| traffic::mirror_read(&live.body));
         read.iter()
             .map(|(hash, weight)| {
@@ -34,11 +70,12 @@ impl World {
     }
 
     pub(super) fn answer(&self, query: &Query) -> Answer {
-        let outcome = if self.prometheus {
-            Ok((200, self.rows(query).to_string().into_bytes()))
-        } else {
-            Err(Unanswered::Unreachable)
-        };
+        let mut body = self.rows(query).to_string().into_bytes();
+        if self.says == Says::Part {
+            body.truncate(body.len() / 2);
+        }
+        let code = if self.says == Says::Broken { 500 } else { 200 };
+        let outcome = if self.prometheus { Ok((code, body)) } else { Err(Unanswered::Unreachable) };
         Answer { id: query.id.clone(), asked_at: self.now, outcome }
     }
 
@@ -67,7 +104,12 @@ impl World {
                     let cluster = format!("outbound|80||{name_of}-{hash}.{space}.svc.cluster.local");
                     json!({"cluster_name": cluster, "stat": stat})
                 };
-                rows.push(json!({"metric": labels, "value": [at(query.time), value.to_string()]}));
+                let value = match self.says {
+                    Says::NotANumber => "NaN".to_owned(),
+                    Says::Infinite => "+Inf".to_owned(),
+                    _ => value.to_string(),
+                };
+                rows.push(json!({"metric": labels, "value": [at(query.time), value]}));
             };
             row("k", hits);
             row("n", events);
@@ -76,11 +118,44 @@ impl World {
                 row("cn", 1.0);
             }
         }
-        json!({"status": "success", "data": {"resultType": "vector", "result": rows}})
+        match self.says {
+            Says::Nothing => rows.clear(),
+            Says::Doubled => rows.extend(rows.clone()),
+            _ => {}
+        }
+        if self.crowded {
+            rows.extend(foreign(query, quality));
+        }
+        let mut answer = json!({"status": "success", "data": {"resultType": "vector", "result": rows}});
+        if self.says == Says::Warning {
+            answer["warnings"] = json!(["a store did not answer"]);
+        }
+        answer
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
 fn at(time: Timestamp) -> f64 {
     time.as_second() as f64
+}
+
+/// Rows of versions of other releases, all of them bad.
+fn foreign(query: &Query, quality: bool) -> Vec<Value> {
+    let labels = |space: &str, name: &str, stat: &str| {
+        if quality {
+            json!({
+                "namespace": space, "modelrelease_dev_name": name,
+                "modelrelease_dev_version": "0123456789", "stat": stat,
+            })
+        } else {
+            json!({"cluster_name": format!("outbound|80||{name}-0123456789.{space}.svc.cluster.local"), "stat": stat})
+        }
+    };
+    let of = |space: &str, name: &str| {
+        let (k, n) = if quality { ("0", "900") } else { ("900", "900") };
+        [("k", k), ("n", n)].map(
+            |(stat, value)| json!({"metric": labels(space, name, stat), "value": [at(query.time), value]}),
+        )
+    };
+    [of("others", "fraud"), of("ml", "others")].concat()
 }

@@ -4,18 +4,22 @@
 
 mod fallback;
 mod gone;
+mod tally;
 mod weights;
 
 use jiff::Timestamp;
 
 use crate::api::annotations::{Annotations, Rollback};
+use crate::api::reasons::Reason;
 use crate::api::spec::ModelRelease;
-use crate::api::status::{Act, ModelReleaseStatus, Phase, Track, VersionStatus};
+use crate::api::status::{Act, Checkpoint, ModelReleaseStatus, Phase, Track, VersionStatus};
 use crate::observed::{Live, Observed};
 use crate::plan::{Key, Kind, Write};
 use crate::settings::Settings;
 use crate::traffic::read_back;
 use crate::version::Hash;
+
+pub use tally::checked;
 
 /// A rule that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,23 +69,28 @@ impl Ground<'_> {
         format!("{}-{hash}", self.name())
     }
 
+    /// A child of that name, if it is ours: what others have under our names neither serves us nor binds us.
     fn child(&self, kind: Kind, name: &str) -> Option<&Live> {
         let key = Key { kind, namespace: self.namespace().to_owned(), name: name.to_owned() };
-        self.observed.children.get(&key)
+        let found = self.observed.children.get(&key);
+        found.filter(|live| live.owner.as_deref() == self.object.metadata.uid.as_deref())
     }
 
     fn endpoints(&self, hash: &str) -> i32 {
-        self.observed.endpoints.get(&self.named(hash)).copied().unwrap_or(0)
+        let name = self.named(hash);
+        let count = self.observed.endpoints.get(&name).copied().unwrap_or(0);
+        self.child(Kind::Service, &name).map_or(0, |_| count)
     }
 }
 
 /// What is broken by the step from a stored release to another status. `next` is the whole new status.
 pub fn commit(object: &ModelRelease, next: &ModelReleaseStatus) -> Vec<Broken> {
     let mut found = Found::default();
-    let old = object.status.clone().unwrap_or_default();
+    let none = ModelReleaseStatus::default();
+    let old = object.status.as_ref().unwrap_or(&none);
     let seq = |s: &ModelReleaseStatus| s.decision.as_ref().map_or(0, |d| d.seq);
-    found.unless(seq(next) >= seq(&old), "S5", || "numbers of decisions never go back".into());
-    let same = seq(next) == seq(&old) && next.decision != old.decision;
+    found.unless(seq(next) >= seq(old), "S5", || "numbers of decisions never go back".into());
+    let same = seq(next) == seq(old) && next.decision != old.decision;
     found.unless(!same, "S5", || {
         format!("two decisions of one number: {:?}, {:?}", old.decision, next.decision)
     });
@@ -101,11 +110,12 @@ pub fn commit(object: &ModelRelease, next: &ModelReleaseStatus) -> Vec<Broken> {
     let weight = next.step.as_ref().map_or(0, |rung| rung.weight);
     let may = matches!(next.phase, Some(Phase::Analyzing | Phase::Promoting | Phase::Replacing));
     found.unless(weight == 0 || may, "S1", || format!("weight {weight} is committed in {:?}", next.phase));
-    gone::drained(object, &old, next, &mut found);
-    unready_clock(&old, next, &mut found);
-    if seq(next) > seq(&old) {
-        held(object, &old, next, &mut found);
-        named(object, &old, next, &mut found);
+    gone::drained(object, old, next, &mut found);
+    unready_clock(old, next, &mut found);
+    if seq(next) > seq(old) {
+        held(object, old, next, &mut found);
+        named(object, old, next, &mut found);
+        proven(object, next, &mut found);
         if object.metadata.deletion_timestamp.is_some() {
             let verdict = next.decision.as_ref().map(|d| d.verdict);
             found.unless(verdict == Some(Act::Delete), "S13", || format!("{verdict:?} while it is deleted"));
@@ -156,6 +166,43 @@ fn named(object: &ModelRelease, old: &ModelReleaseStatus, next: &ModelReleaseSta
     });
 }
 
+/// S3: what passed by quality, or by guardrails alone, has as many events counted as the user demands.
+fn proven(object: &ModelRelease, next: &ModelReleaseStatus, found: &mut Found) {
+    let Some(decision) = &next.decision else { return };
+    let events = |name: &str| next.state.checks.get(name).map_or(0.0, |check| check.canary_events);
+    let analysis = object.spec.analysis.as_ref();
+    let quality = analysis.and_then(|a| a.quality.as_ref());
+    let (counted, least) = match decision.reason {
+        Reason::QualityPassed => {
+            (events("model_accuracy"), quality.and_then(|q| q.min_samples).unwrap_or(100))
+        }
+        Reason::GuardrailsPassed => {
+            let all = analysis.and_then(|a| a.guardrails.as_ref());
+            let named = all.into_iter().flatten().map(|g| (events(&g.name), g.min_requests.unwrap_or(100)));
+            let fewest = named.min_by(|a, b| a.0.total_cmp(&b.0));
+            fewest.unwrap_or((events("errors"), 100))
+        }
+        _ => return,
+    };
+    found.unless(counted >= f64::from(least), "S3", || {
+        format!("{:?} on {counted} events, and {least} are demanded", decision.reason)
+    });
+}
+
+/// S4: where nothing usable was answered, nothing is counted.
+pub fn neutral(old: &ModelReleaseStatus, next: &ModelReleaseStatus) -> Vec<Broken> {
+    let mut found = Found::default();
+    for (name, check) in &next.state.checks {
+        let same = old.state.checks.get(name).filter(|before| before.digest == check.digest);
+        let counts = |c: &Checkpoint| {
+            [c.stable_hits, c.stable_events, c.canary_hits, c.canary_events].map(f64::to_bits)
+        };
+        let moved = counts(check) != same.map_or([0; 4], counts);
+        found.unless(!moved, "S4", || format!("no number was answered, and the counts of {name} moved"));
+    }
+    found.0
+}
+
 /// What is shown of the traffic is what was read, never what is meant.
 pub fn shown(ground: &Ground) -> Vec<Broken> {
     let mut found = Found::default();
@@ -172,30 +219,31 @@ pub fn shown(ground: &Ground) -> Vec<Broken> {
     found.0
 }
 
-/// S6: what the rollback annotation holds is not started, raised or promoted; it leaves.
+/// S6: what the rollback annotation holds is not started, raised or promoted; it leaves. What is only paused, or under
+/// a word that cannot be read, does not go forward either, but for a flip that was committed before.
 fn held(object: &ModelRelease, old: &ModelReleaseStatus, next: &ModelReleaseStatus, found: &mut Found) {
-    let word = Annotations::read(object.metadata.annotations.as_ref()).rollback;
+    let annotations = Annotations::read(object.metadata.annotations.as_ref());
     let Some(decision) = &next.decision else { return };
     let known = next.versions.iter().chain(&old.versions).find(|v| v.hash == decision.hash);
-    let names = |version: &VersionStatus| match &word {
+    let names = |version: &VersionStatus| match &annotations.rollback {
         Rollback::True => true,
         Rollback::Version(name) => *name == version.version || *name == version.hash,
         Rollback::Absent | Rollback::Malformed => false,
     };
-    let holds = match &word {
-        Rollback::Absent => false,
-        Rollback::True | Rollback::Malformed => true,
-        Rollback::Version(_) => known.is_some_and(names),
-    };
+    let held = annotations.rollback == Rollback::True || known.is_some_and(names);
     let percent = |s: &ModelReleaseStatus| s.step.as_ref().map_or(0, |rung| rung.weight);
     let on_trial = known.is_some_and(|v| v.track == Track::Canary);
-    let started = decision.verdict == Act::Start && decision.to == Phase::Starting;
-    let promoted = decision.verdict == Act::Promote && decision.from == Phase::Analyzing;
-    // What cannot be read only pauses: a promotion that is committed is finished.
-    let finishes = word == Rollback::Malformed && percent(next) == 100;
-    let raised = on_trial && percent(next) > percent(old) && !finishes;
-    let forward = started || promoted || raised;
-    found.unless(!(holds && forward), "S6", || format!("forward while held: {decision:?}"));
+    let rises = on_trial && percent(next) > percent(old);
+    let at_rest = matches!(decision.from, Phase::Stable | Phase::RolledBack);
+    let started = decision.verdict == Act::Start && matches!(decision.to, Phase::Starting | Phase::Shadowing)
+        || decision.verdict == Act::Replace && at_rest;
+    let judged = matches!(decision.from, Phase::Shadowing | Phase::Analyzing);
+    let promoted = decision.verdict == Act::Promote && judged;
+    let flips = matches!(decision.from, Phase::Promoting | Phase::Replacing);
+    let forward = started || promoted || rises;
+    found.unless(!(held && forward), "S6", || format!("forward while held: {decision:?}"));
+    let anew = started || promoted || rises && !flips;
+    found.unless(!(annotations.paused() && anew), "S6", || format!("forward while paused: {decision:?}"));
     let candidate = old.versions.iter().find(|v| v.track == Track::Canary).filter(|v| names(v));
     let answered = matches!(decision.verdict, Act::Rollback | Act::Delete);
     found.unless(candidate.is_none() || answered, "S6", || {
@@ -297,6 +345,7 @@ struct Found(Vec<Broken>);
 
 impl Found {
     fn unless(&mut self, holds: bool, rule: &'static str, what: impl FnOnce() -> String) {
+        tally::one(rule);
         if !holds {
             self.0.push(Broken { rule, what: what() });
         }
