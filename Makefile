@@ -34,7 +34,7 @@ deny: ## licences, sources and banned crates (builds cargo-deny once, ten minute
 
 nightly: export JUDGE_TIMES := 1
 nightly: test deny demo ## test, deny and demo, and random histories of the core
-	LAWS_CASES=4000 cargo test --locked --package model-release-core --test laws
+	LAWS_CASES=100000 cargo test --locked --package model-release-core --test laws
 	MODEL=nightly cargo test --locked --package model-release-core --test model -- --nocapture --test-threads 1
 
 .PHONY: prove
