@@ -31,7 +31,7 @@ const GONE: Duration = Duration::from_secs(90);
 /// Pods that they may have together: one of them asks for a thousand.
 const PODS: u32 = 20;
 /// From the annotation to the canary's last answer, on a machine with nothing else to do, and on any.
-const ROLLED_BACK: (f64, f64) = (1.0, 5.0);
+const ROLLED_BACK: (f64, f64) = (1.0, 15.0);
 
 pub async fn and_harms_no_neighbour(stage: &Arc<Stage>) -> Vec<Told> {
     let neighbour = Manifest {

@@ -94,7 +94,7 @@ pub async fn a_rollback_while_a_version_is_promoted(
     name: &'static str,
 ) -> Result<Outcome> {
     let manifest = promoted_soon(&stage, name).with("/spec/runtime/minReplicas", json!(3));
-    let mut way = Way::begin(&stage, manifest).await?;
+    let mut way = Way::begin(&stage, manifest.with("/spec/rollout/bake", json!("5m"))).await?;
     let old = stage.made.worse.name.clone();
     way.try_version("growing").await?;
     way.decided_for(Analyzing, Promoting, "growing", Reason::GuardrailsPassed).await?;

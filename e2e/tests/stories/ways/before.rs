@@ -12,10 +12,12 @@ use std::time::Duration;
 use testbed::demo::manifest::Manifest;
 use testbed::demo::outcome::Outcome;
 use testbed::demo::story::Stage;
+use testbed::wait::{Seen, until};
 use testbed::{Error, Result};
 
+use super::super::hand::SOON;
 use super::foreign::{kubectl, weights};
-use super::way::{Way, manifest, promoted_soon};
+use super::way::{COUNTED, Way, manifest, promoted_soon};
 
 /// Requests of a warm-up.
 const REQUESTS: u64 = 15;
@@ -67,7 +69,9 @@ async fn predictions(stage: &Arc<Stage>, name: &str, hash: &str) -> Result<u64> 
     let pods: Value = serde_json::from_str(&text)
         .map_err(|error| Error::other(format!("kubectl wrote no JSON: {error}")))?;
     let address = pods.pointer("/items/0/status/podIP").and_then(Value::as_str).unwrap_or_default();
-    let page = stage.http.get(&format!("http://{address}:9090/metrics")).await?.body;
+    let url = format!("http://{address}:9090/metrics");
+    let page = until("the pod tells its counts", SOON, || async { Seen::from(stage.http.get(&url).await) });
+    let page = page.await?.body;
     let counted = page.lines().find_map(|line| line.strip_prefix("model_predictions_total ")?.parse().ok());
     counted.ok_or_else(|| Error::other(format!("the pod at {address} does not count its predictions")))
 }
@@ -82,7 +86,13 @@ pub async fn a_canary_that_gets_copies_first(stage: Arc<Stage>, name: &'static s
     way.decided_for(Warming, Shadowing, "shadow", Reason::WarmedUp).await?;
     way.settled().await?;
     let hash = way.hash(Track::Canary).await?;
-    way.copied("shadow", &hash, 50).await?;
+    let before = (way.seen().load.requests, predictions(&stage, name, &hash).await?);
+    way.until("clients ask while it gets copies", |seen| {
+        (seen.load.requests >= before.0 + COUNTED).then_some(())
+    })
+    .await?;
+    let now = (way.seen().load.requests, predictions(&stage, name, &hash).await?);
+    way.near("copies", "shadow", (now.1 - before.1, now.0 - before.0), 50);
     way.stays(Shadowing, HOLDS).await?;
     way.never_answered("shadow");
     let now = weights(&stage, name).await?;

@@ -86,7 +86,7 @@ pub async fn somebody_elses_object_with_our_name(stage: Arc<Stage>, name: &'stat
         async move { kubectl(&stage, &["get", kind, &object, "-o", "name"]).await }
     };
     for kind in ["deployment", "service", "controllerrevision"] {
-        until(&format!("{kind} {object} is gone"), SOON * 6, || async {
+        until(&format!("{kind} {object} is gone"), SOON * 2, || async {
             Seen::when(there(kind).await.is_err(), || "it is there".to_owned())
         })
         .await?;
