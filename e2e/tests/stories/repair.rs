@@ -18,10 +18,14 @@ pub async fn what_a_hand_changed_is_put_right(stage: &Stage) {
     let on = |kind, name: &str| Hand::on(&client, kind, &stage.namespace, name);
     let limit = format!("mrel.{}.{release}.public.limit", stage.namespace);
     let limit = Hand::on(&client, EnvoyFilter, &stage.gateway.namespace, &limit);
-    let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "mine", "image": "example.com/mine:1"}]}}}});
+    let model = on(Deployment, &versioned);
+    // The whole list, for a merge patch replaces lists; a container more would not be ours to take away.
+    let mut containers = model.look().await.unwrap()["spec"]["template"]["spec"]["containers"].take();
+    containers[0]["image"] = json!("example.com/mine:1");
+    let image = json!({"spec": {"template": {"spec": {"containers": containers}}}});
     let root = format!("{release}-gateway");
     let took = [
-        ("deployment's containers replaced", on(Deployment, &versioned).edits(image).await),
+        ("deployment's image replaced", model.edits(image).await),
         (
             "service's selector widened",
             on(Service, &versioned).edits(json!({"spec": {"selector": {"mine": "yes"}}})).await,
