@@ -48,31 +48,10 @@ fn the_bugs_of_others_are_found_in_few_sequences() {
         let name = format!("{bug:?}");
         match found.take() {
             Some((rule, after)) => {
-                println!("| {name} | {} | laws | found by {rule} after {after} sequences |", what(bug));
+                println!("| {name} | {} | laws | found by {rule} after {after} sequences |", bug.what());
             }
             None => missed.push(bug),
         }
     }
     assert!(missed.is_empty(), "nothing finds {missed:?} in {WITHIN} sequences");
-}
-
-/// What it does, in a word; of those that are not ours to find, their number.
-fn what(bug: Bug) -> &'static str {
-    match bug {
-        Bug::R1 => "promotion writes the canary's template into stable",
-        Bug::R3 => "no drain",
-        Bug::R4 => "the status shows what is meant",
-        Bug::R5 => "a weight of 0 is left out",
-        Bug::R6 => "one ready pod is enough",
-        Bug::R10 => "a rollback of nothing scales stable",
-        Bug::R11 => "a rollback of nothing is not noted",
-        Bug::R13 => "the unready clock starts afresh",
-        Bug::R14 => "no evidence is enough",
-        Bug::R16 => "what was rolled back comes back",
-        Bug::R19 => "an entry with weight 0 is dropped",
-        Bug::R24 => "a candidate that nobody names goes on",
-        Bug::R29 => "pods end in the plan that takes their weight",
-        Bug::R33 => "it does not matter whether the block is there",
-        _ => "see core/src/seeded.rs",
-    }
 }
