@@ -1,4 +1,4 @@
-//! Every phase in turn: a release is held in it, hands change each object that it owns, and then it is deleted.
+//! Every phase: a release is held in it, hands change an object of each kind that it owns, and then it is deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use model_release_core::api::reasons::Reason;
 use model_release_core::api::status::Phase::{
-    self, Analyzing, Baking, Pending, Promoting, Replacing, RolledBack, RollingBack, Shadowing, Stable,
-    Starting, Warming,
+    self, Baking, Pending, Promoting, Replacing, RolledBack, RollingBack, Shadowing, Stable, Starting,
+    Warming,
 };
 use model_release_core::plan::Kind::{
     self, ControllerRevision, Deployment, EnvoyFilter, Service, VirtualService,
@@ -25,20 +25,6 @@ use super::ways::foreign::{kubectl, swapped};
 use super::ways::gone::nothing_is_left;
 use super::ways::way::{Way, manifest};
 
-/// Every phase there is.
-const PHASES: [Phase; 11] = [
-    Pending,
-    Stable,
-    Starting,
-    Warming,
-    Shadowing,
-    Analyzing,
-    Promoting,
-    Baking,
-    RollingBack,
-    RolledBack,
-    Replacing,
-];
 /// An image that no node has, so that its pods never run.
 const MISSING: &str = "localhost/model-release/none:1";
 /// Requests of a release's clients that go on while hands are at it.
@@ -58,7 +44,9 @@ struct Held {
 pub async fn a_hand_and_the_end_in_every_phase(stage: &Arc<Stage>) -> Vec<String> {
     let mut problems = Vec::new();
     let mut all = Vec::new();
-    for (phase, held) in PHASES.into_iter().zip(join_all(PHASES.map(|phase| hold(stage, phase))).await) {
+    for (phase, held) in
+        Phase::ALL.into_iter().zip(join_all(Phase::ALL.map(|phase| hold(stage, phase))).await)
+    {
         match held {
             Ok(held) => all.push(held),
             Err(error) => problems.push(format!("{}: {error}", phase.as_str())),
