@@ -34,14 +34,14 @@ deny: ## licences, sources and banned crates (builds cargo-deny once, ten minute
 
 nightly: export JUDGE_TIMES := 1
 nightly: test deny demo ## test, deny and demo, and random histories of the core
-	LAWS_CASES=100000 cargo test --locked --package model-release-core --test laws
-	MODEL=nightly cargo test --locked --package model-release-core --test model -- --nocapture --test-threads 1
+	LAWS_CASES=100000 cargo test --workspace --exclude testbed --locked --test laws
+	MODEL=nightly cargo test --workspace --exclude testbed --locked --test model -- --nocapture
 
 .PHONY: prove
 prove: ## what is proven: a table by property, the model's runs with their bounds, and what finds each seeded bug
 	@mkdir -p target
-	@cargo test --locked --package model-release-core --test model --test seeded -- --nocapture --test-threads 1 > target/prove.txt || (cat target/prove.txt; exit 1)
-	@cargo test --locked --package model-release-core --test 'laws*' -- --nocapture >> target/prove.txt || (cat target/prove.txt; exit 1)
+	@cargo test --workspace --exclude testbed --locked --test model --test seeded -- --nocapture --test-threads 1 > target/prove.txt || (cat target/prove.txt; exit 1)
+	@cargo test --workspace --exclude testbed --locked --test 'laws*' -- --nocapture >> target/prove.txt || (cat target/prove.txt; exit 1)
 	@awk -f core/tests/prove.awk target/prove.txt
 
 bench: ## what a look costs: CPU time and allocations of the core, in one table

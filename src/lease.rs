@@ -19,8 +19,10 @@ use crate::metrics::Metrics;
 const DURATION: Duration = Duration::from_secs(15);
 /// A leader that could not renew for so long stops.
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// Time between tries, give or take a fifth.
+/// Time between a leader's renewals, give or take a fifth.
 const RETRY: Duration = Duration::from_secs(2);
+/// Time between a candidate's looks, give or take a fifth. What it sees late, it takes over late.
+const LOOK: Duration = Duration::from_secs(1);
 /// Limit of one call.
 const CALL: Duration = Duration::from_secs(5);
 
@@ -62,6 +64,16 @@ impl Rule {
     /// When the lead ends unless it is renewed.
     pub fn ends(&self) -> Option<Instant> {
         self.renewed.map(|at| at + RENEW_DEADLINE)
+    }
+
+    /// When the turn after one that began at `begun` is due; `jitter` is from 0 to 1. A lead that ends and a record that
+    /// has stood still for long enough are met to the moment.
+    pub fn due(&self, begun: Instant, jitter: f64) -> Instant {
+        let now_leads = self.leads(begun);
+        let tries = begun + if now_leads { RETRY } else { LOOK }.mul_f64(0.8 + 0.4 * jitter);
+        let free = self.seen.as_ref().map(|(_, since)| *since + DURATION);
+        let moment = if now_leads { self.ends() } else { free };
+        moment.filter(|at| *at > begun).map_or(tries, |at| at.min(tries))
     }
 
     /// What to do next.
@@ -169,8 +181,7 @@ impl Election {
             let asked = Instant::now();
             self.turn().await;
             self.tell();
-            let due = asked + RETRY.mul_f64(0.8 + 0.4 * jitter());
-            let wake = self.rule.ends().map_or(due, |ends| ends.min(due));
+            let wake = self.rule.due(asked, jitter());
             tokio::select! {
                 // After a call that took long the next turn is due at once: the word to end must not lose to it.
                 biased;
@@ -296,6 +307,22 @@ mod tests {
         rule.read(Some(record("other", 2)), at(start, 28));
         assert_eq!(rule.next(at(start, 29)), Next::Take(Some(Box::new(record("other", 2)))));
         assert!(!rule.leads(at(start, 29)), "only an accepted write makes a leader");
+    }
+
+    #[test]
+    fn a_candidate_is_there_when_the_record_has_stood_still_for_long_enough() {
+        let start = Instant::now();
+        let ms = |n| start + Duration::from_millis(n);
+        let mut rule = Rule::new("me");
+        assert_eq!((rule.due(start, 0.0), rule.due(start, 1.0)), (ms(800), ms(1200)), "it looks each second");
+        rule.read(Some(record("other", 1)), start);
+        assert_eq!(rule.due(ms(13_000), 1.0), ms(14_200));
+        assert_eq!(rule.due(ms(14_200), 1.0), ms(15_000), "and not a moment later than it may take over");
+        assert_eq!(rule.next(ms(15_000)), Next::Take(Some(Box::new(record("other", 1)))));
+        assert_eq!(rule.due(ms(15_000), 0.5), ms(16_000), "once the moment is past it looks as before");
+        rule.wrote(record("me", 2), ms(15_000));
+        assert_eq!(rule.due(ms(15_000), 0.5), ms(17_000), "a leader renews every two seconds");
+        assert_eq!(rule.due(ms(24_500), 0.5), ms(25_000), "and knows the moment its lead ends");
     }
 
     #[test]

@@ -80,7 +80,10 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
         Effect::Note => noted(status, s),
         Effect::Phase => {}
         Effect::Delete => {
-            status.step = None;
+            // To the end, weight is where endpoints are.
+            if s.hash(Track::Stable).is_some_and(|stable| s.endpoints(&stable) > 0) {
+                status.step = None;
+            }
             status.analysis = None;
         }
         Effect::Retry => {
@@ -94,10 +97,11 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
             status.phase_started_at = Some(s.now);
         }
         Effect::Serve => {
-            status.versions = vec![VersionStatus { exposed: true, ..newcomer(s, &m.hash, Track::Stable) }];
+            status.versions =
+                vec![VersionStatus { exposed: true, ..newcomer(s, &m.hash, Track::Stable, seq) }];
             status.state.awaited.clear();
         }
-        Effect::Choose => choose(status, s, &m.hash),
+        Effect::Choose => choose(status, s, &m.hash, seq),
         Effect::Warm => candidate(status).ready_at = Some(s.now),
         Effect::Step { index, weight, target } => rung(status, s, *index, *weight, *target),
         Effect::Shadow => {
@@ -124,7 +128,8 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
             if *quarantine {
                 bar(status, s, m, seq);
             }
-            leave(status, s, *who, *quarantine, fallback.as_ref());
+            leave(status, s, *who, *quarantine);
+            fall_back(status, s, fallback.as_ref(), seq);
             if *handled {
                 status.state.handled.rollback = Some(s.release.annotations.rollback_digest.clone());
             }
@@ -238,8 +243,8 @@ fn candidate(status: &mut ModelReleaseStatus) -> &mut Candidate {
     status.state.candidate.get_or_insert_with(Candidate::default)
 }
 
-/// A version that just got a role.
-pub fn newcomer(s: &Situation, hash: &Hash, track: Track) -> VersionStatus {
+/// A version that just got a role, by the decision `seq`.
+pub fn newcomer(s: &Situation, hash: &Hash, track: Track, seq: i64) -> VersionStatus {
     VersionStatus {
         hash: hash.to_string(),
         version: name(s, hash),
@@ -248,6 +253,7 @@ pub fn newcomer(s: &Situation, hash: &Hash, track: Track) -> VersionStatus {
         app_replicas: 0,
         ready_replicas: 0,
         since: Some(s.now),
+        seq: if on(Bug::Late) { 0 } else { seq },
         exposed: false,
         rolled_back: false,
         promoted_from: None,
@@ -262,11 +268,11 @@ pub fn newcomer(s: &Situation, hash: &Hash, track: Track) -> VersionStatus {
 
 /// A candidate is chosen: a new attempt with no old evidence. Whatever role the version had, or another failed one,
 /// ends: at most one role a version, and at most one candidate or failed version.
-fn choose(status: &mut ModelReleaseStatus, s: &Situation, hash: &Hash) {
+fn choose(status: &mut ModelReleaseStatus, s: &Situation, hash: &Hash, seq: i64) {
     let stable_replicas = role(status, Track::Stable).map_or(1, |v| v.replicas);
     let attempt = status.state.candidate.as_ref().map_or(0, |c| c.attempt).saturating_add(1);
     status.versions.retain(|v| v.track != Track::Failed && v.hash != hash.as_str());
-    status.versions.push(newcomer(s, hash, Track::Canary));
+    status.versions.push(newcomer(s, hash, Track::Canary, seq));
     status.state.candidate =
         Some(Candidate { attempt, stable_replicas, unready_since: Some(s.now), ..Candidate::default() });
     status.state.clocks.candidate_empty_since = None;
@@ -313,13 +319,7 @@ fn take_over(status: &mut ModelReleaseStatus, s: &Situation, promoted: bool) {
 }
 
 /// A version leaves. If it is the live one, the fallback takes its role; started anew if it no longer runs.
-fn leave(
-    status: &mut ModelReleaseStatus,
-    s: &Situation,
-    who: Track,
-    rolled_back: bool,
-    fallback: Option<&Fallback>,
-) {
+fn leave(status: &mut ModelReleaseStatus, s: &Situation, who: Track, rolled_back: bool) {
     status.versions.retain(|v| v.track != Track::Failed);
     if let Some(version) = role_mut(status, who) {
         version.track = Track::Failed;
@@ -329,6 +329,13 @@ fn leave(
         version.drained_at = None;
         version.retire_at = None;
     }
+    status.step = None;
+    status.state.clocks.candidate_empty_since = None;
+    status.state.clocks.bake_counted_at = None;
+}
+
+/// Who is live in place of a version that left.
+fn fall_back(status: &mut ModelReleaseStatus, s: &Situation, fallback: Option<&Fallback>, seq: i64) {
     match fallback {
         Some(Fallback::Previous(_)) => {
             if let Some(previous) = role_mut(status, Track::Previous) {
@@ -339,13 +346,10 @@ fn leave(
         }
         Some(Fallback::SpecStable(hash)) => {
             status.versions.retain(|v| v.hash != hash.as_str());
-            status.versions.push(newcomer(s, hash, Track::Stable));
+            status.versions.push(newcomer(s, hash, Track::Stable, seq));
         }
         None => {}
     }
-    status.step = None;
-    status.state.clocks.candidate_empty_since = None;
-    status.state.clocks.bake_counted_at = None;
 }
 
 /// Bars a version until it changes. The oldest entry goes first, but never one that the spec names.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::api::reasons::Reason;
 use crate::api::status::{ArtifactStatus, PodCounts, PodFailure};
+use crate::meta;
 use crate::observed::{Container, Pod};
 
 /// Name of the init container that fetches the model.
@@ -39,7 +40,7 @@ pub fn failure<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<PodFailure> {
 /// What keeps a Deployment's pods from being made at all, a quota or an admission policy: it tells so itself, for there is
 /// no pod that could.
 pub fn unmade(name: &str, deployment: &Value) -> Option<PodFailure> {
-    let conditions = deployment.pointer("/status/conditions").and_then(Value::as_array)?;
+    let conditions = meta::at(deployment, &["status", "conditions"]).and_then(Value::as_array)?;
     let is = |condition: &&Value| {
         let says = |field: &str, word: &str| condition.get(field).and_then(Value::as_str) == Some(word);
         says("type", "ReplicaFailure") && says("status", "True")

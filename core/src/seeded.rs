@@ -1,8 +1,8 @@
-//! Bugs that peers shipped, put into this core by its own tests: each of them has to be found.
+//! Bugs that peers shipped, and one of our own, put into this core by its own tests: each of them has to be found.
 //!
 //! Without the feature `seeded`, which only the core's own tests switch on, none is ever there.
 
-/// A bug, by its number in the design's list of what happened to others.
+/// A bug, by its number in the design's list of what happened to others; ours has a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bug {
     /// Promotion writes the canary's template into stable.
@@ -49,11 +49,13 @@ pub enum Bug {
     R34,
     /// After a promotion an edit of what versions share counts as another `stable`.
     R35,
+    /// What a version has that gets a role anew is taken as it is found.
+    Late,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::R1,
         Self::R2,
         Self::R3,
@@ -76,6 +78,7 @@ impl Bug {
         Self::R33,
         Self::R34,
         Self::R35,
+        Self::Late,
     ];
 
     /// What it does, in words.
@@ -105,6 +108,9 @@ impl Bug {
             Self::R33 => "after a promotion it does not matter whether the canary block is there",
             Self::R34 => "a rollback of stable that was answered already makes every new canary leave",
             Self::R35 => "after a promotion an edit of what versions share counts as another `stable`",
+            Self::Late => {
+                "objects of a version that gets a role again are taken as found, while another operator is about to delete them"
+            }
         }
     }
 }
@@ -117,12 +123,19 @@ mod chosen {
 
     thread_local!(static CHOSEN: Cell<Option<Bug>> = const { Cell::new(None) });
 
+    /// What was there before comes back, also if the act panics.
+    struct Before(Option<Bug>);
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            CHOSEN.set(self.0);
+        }
+    }
+
     /// Acts with a bug in place, on this thread.
     pub fn with<T>(bug: Option<Bug>, act: impl FnOnce() -> T) -> T {
-        let before = CHOSEN.replace(bug);
-        let done = act();
-        CHOSEN.set(before);
-        done
+        let _before = Before(CHOSEN.replace(bug));
+        act()
     }
 
     pub(crate) fn on(bug: Bug) -> bool {

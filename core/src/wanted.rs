@@ -158,20 +158,26 @@ pub struct Child<'a> {
     pub replicas: Option<i32>,
     /// Number of the decision that it follows.
     pub seq: i64,
+    /// Number that it has to bear at least. A version that gets a role anew may have objects that are as they should
+    /// be, while another operator, on older grounds, is about to delete or shrink them: written once more, they are no
+    /// longer what that was decided on.
+    pub since: i64,
 }
 
 impl Child<'static> {
     /// An object that is sent as it was rendered.
     pub fn whole((key, body): (Key, Value), seq: i64) -> Self {
-        Self { key, body: Cow::Owned(body), replicas: None, seq }
+        Self { key, body: Cow::Owned(body), replicas: None, seq, since: 0 }
     }
 }
 
 impl Child<'_> {
-    /// Whether a live object says all that, its number aside.
-    pub fn is(&self, live: &Value) -> bool {
-        let pods = || meta::at(live, &["spec", "replicas"]).and_then(Value::as_i64);
-        self.replicas.is_none_or(|wanted| pods() == Some(i64::from(wanted))) && covers(&self.body, live)
+    /// Whether a live object says all that, and bears a number that is high enough.
+    pub fn is(&self, live: &Live) -> bool {
+        let pods = || meta::at(&live.body, &["spec", "replicas"]).and_then(Value::as_i64);
+        live.seq.unwrap_or(0) >= self.since
+            && self.replicas.is_none_or(|wanted| pods() == Some(i64::from(wanted)))
+            && covers(&self.body, &live.body)
     }
 
     /// The object as it is to be sent.
@@ -190,7 +196,7 @@ pub fn workloads<'a>(s: &'a Situation) -> Vec<Child<'a>> {
     if s.role(Track::Stable).is_none() {
         if s.release.refused.is_none() {
             let version = &s.release.stable;
-            let starts = newcomer(s, &version.hash, Track::Stable);
+            let starts = newcomer(s, &version.hash, Track::Stable, 0);
             version_children(s, &starts, seq, &mut wanted);
         }
         return wanted;
@@ -227,17 +233,18 @@ fn version_children<'a>(s: &'a Situation, version: &VersionStatus, seq: i64, wan
         Some(live) => Cow::Borrowed(&live.body),
         None => Cow::Owned(children::record(s.release, hash, &version.version, &rendered, seq)),
     };
-    wanted.push(Child { key, body: record, replicas: None, seq });
+    wanted.push(Child { key, body: record, replicas: None, seq, since: 0 });
     let app = rendered.app.map(|app| (Component::App, app.deployment, app.service));
     let model = (Component::Model, rendered.deployment, rendered.service);
     for (component, deployment, service) in [Some(model), app].into_iter().flatten() {
         let of = |kind| children::part_key(s.release, hash, component, kind);
-        wanted.push(Child { key: of(Kind::Service), body: service, replicas: None, seq });
+        let since = version.seq;
+        wanted.push(Child { key: of(Kind::Service), body: service, replicas: None, seq, since });
         let key = of(Kind::Deployment);
         let floor = capacity::floor(s, version, component);
         let scale = capacity::scale(s, hash, component).filter(|_| floor > 0);
         let replicas = capacity::asked(s, &key, floor, scale.is_some());
-        wanted.push(Child { key, body: deployment, replicas, seq });
+        wanted.push(Child { key, body: deployment, replicas, seq, since });
         if let Some(scale) = scale {
             let named = (hash, version.version.as_str());
             let scaler = children::autoscaler(s.release, named, component, scale, floor, seq);
@@ -254,7 +261,7 @@ fn apex(s: &Situation, seq: i64) -> Option<Child<'static>> {
         return None;
     }
     let body = children::apex(s.release, &stable, &rendered(s, &stable)?, seq);
-    Some(Child { key, body: Cow::Owned(body), replicas: None, seq })
+    Some(Child { key, body: Cow::Owned(body), replicas: None, seq, since: 0 })
 }
 
 /// Objects of ours that nothing asks for any more, and that nothing needs: no role, no route, drained, and of a

@@ -226,7 +226,7 @@ fn write(s: &Situation, child: &Child, steady: bool, plan: &mut Writes) -> Optio
     };
     let ours = live.owner.as_deref() == Some(s.release.uid.as_str());
     // A record never changes: the API server would refuse it.
-    if !ours || live.deleting || key.kind == Kind::ControllerRevision || child.is(&live.body) {
+    if !ours || live.deleting || key.kind == Kind::ControllerRevision || child.is(live) {
         return None;
     }
     if steady {

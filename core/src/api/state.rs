@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Grade;
 use super::reasons::Reason;
 use super::schema;
+use super::status::is_zero;
 
 /// The operator's memory between looks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -147,17 +148,17 @@ pub struct Clocks {
     #[schemars(schema_with = "schema::time")]
     pub paused_since: Option<Timestamp>,
     /// Milliseconds that were paused before that, since the candidate was chosen or took over.
-    #[serde(skip_serializing_if = "is_zero_long")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub paused_milliseconds: i64,
     /// Of these, milliseconds since the present weight was in force.
-    #[serde(skip_serializing_if = "is_zero_long")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub paused_step_milliseconds: i64,
     /// Since when the release is suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub suspended_since: Option<Timestamp>,
     /// Milliseconds that it was suspended before that, in all its life.
-    #[serde(skip_serializing_if = "is_zero_long")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub suspended_milliseconds: i64,
     /// Since when stable has no ready endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -217,16 +218,6 @@ pub struct Drift {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub last: Option<Timestamp>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
-fn is_zero(number: &i32) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
-fn is_zero_long(number: &i64) -> bool {
-    *number == 0
 }
 
 /// Memory of the traffic object.

@@ -225,6 +225,10 @@ pub struct VersionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub since: Option<Timestamp>,
+    /// Number of the decision that gave it a role when it had none. What it runs in bears at least this number before
+    /// it gets weight.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub seq: i64,
     /// Whether it has ever had weight.
     #[serde(default)]
     pub exposed: bool,
@@ -258,9 +262,9 @@ pub struct VersionStatus {
     pub failure: Option<PodFailure>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(number: &i32) -> bool {
-    *number == 0
+/// Whether a number is the one that need not be told.
+pub(super) fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 /// What was fetched.

@@ -46,24 +46,37 @@ impl Situation<'_> {
 
     /// Ready endpoints of a version's own Service; with an app of that Service which has fewer.
     pub fn endpoints(&self, hash: &Hash) -> i32 {
-        let model = self.behind(self.release.object_name(hash));
-        if self.has_app(hash) { model.min(self.behind(self.release.app_name(hash))) } else { model }
+        let model = self.behind(&self.release.object_name(hash));
+        if self.has_app(hash) { model.min(self.behind(&self.release.app_name(hash))) } else { model }
+    }
+
+    /// Names a Service of ours.
+    fn service(&self, name: &str) -> Key {
+        Key { kind: Kind::Service, namespace: self.release.namespace.clone(), name: name.to_owned() }
     }
 
     /// Ready endpoints of a Service of ours; those of somebody else's Service of that name are none.
-    fn behind(&self, service: String) -> i32 {
-        let count = self.observed.endpoints.get(&service).copied().unwrap_or(0);
-        let key = Key { kind: Kind::Service, namespace: self.release.namespace.clone(), name: service };
+    fn behind(&self, service: &str) -> i32 {
+        let count = self.observed.endpoints.get(service).copied().unwrap_or(0);
+        let key = self.service(service);
         let ours = |live: &Live| live.owner.as_deref() == Some(self.release.uid.as_str());
         if self.observed.children.get(&key).is_some_and(ours) { count } else { 0 }
     }
 
     /// Ready(v, n): the Deployment's status is current, at least `n` pods are available, and the version's own Service
     /// has at least `n` ready endpoints; the same of its app, if it has one, for as many of its pods as go with `n`.
+    /// Of a version with a role, all of these were written since it got it: what an operator was about to do to them
+    /// on older grounds is refused.
     pub fn ready(&self, hash: &Hash, n: i32) -> bool {
-        let up = |deployment: &Key, service: String, n: i32| {
-            let live = self.observed.children.get(deployment);
-            let ours = live.filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()));
+        let role = self.status.versions.iter().find(|v| v.hash == hash.as_str());
+        let since = role.map_or(0, |v| v.seq);
+        let written = |key: &Key| {
+            let live = self.observed.children.get(key)?;
+            let ours = live.owner.as_deref() == Some(self.release.uid.as_str());
+            (ours && live.seq.unwrap_or(0) >= since).then_some(live)
+        };
+        let up = |deployment: &Key, service: &str, n: i32| {
+            let ours = written(deployment);
             let number = |path: [&str; 2]| {
                 ours.and_then(|live| meta::at(&live.body, &path))
                     .and_then(serde_json::Value::as_i64)
@@ -72,14 +85,15 @@ impl Situation<'_> {
             ours.is_some()
                 && number(["status", "observedGeneration"]) >= number(["metadata", "generation"])
                 && number(["status", "availableReplicas"]) >= i64::from(n)
+                && written(&self.service(service)).is_some()
                 && self.behind(service) >= n
         };
         let release = self.release;
-        up(&children::deployment_key(release, hash), release.object_name(hash), n)
+        up(&children::deployment_key(release, hash), &release.object_name(hash), n)
             && (!self.has_app(hash)
                 || up(
                     &children::part_key(release, hash, Component::App, Kind::Deployment),
-                    release.app_name(hash),
+                    &release.app_name(hash),
                     capacity::app_for(self, hash, n),
                 ))
     }

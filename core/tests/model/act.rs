@@ -354,11 +354,15 @@ impl Lab {
         match self.run.begin {
             Begin::Nothing => {}
             Begin::Serving => self.come_to_rest(&mut state),
-            Begin::Trial => {
+            Begin::Trial | Begin::Alone => {
                 self.come_to_rest(&mut state);
                 state.release.spec = 1;
                 state.release.generation = 1;
-                self.come_to_trial(&mut state);
+                if self.run.begin == Begin::Trial {
+                    self.come_to_trial(&mut state);
+                } else {
+                    self.come_to_be_alone(&mut state);
+                }
             }
         }
         state

@@ -80,7 +80,11 @@ impl Lab {
                     && live.is_some_and(|live| live.replicas > 0)));
         let hash = key.name.strip_prefix("fraud-");
         if ends && let Some(hash) = hash {
-            if status.fallback.as_deref() == Some(hash) {
+            // What got a role again is relied on once it was written for that: until then it has no weight, and what
+            // was decided on it before may still come.
+            let role = status.status.versions.iter().find(|v| v.hash == hash).map_or(0, |v| v.seq);
+            let relied_on = live.is_some_and(|live| live.seq >= role);
+            if status.fallback.as_deref() == Some(hash) && relied_on {
                 broken |= bit("S7");
             }
             let routed = |body: &Body| {

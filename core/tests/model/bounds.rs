@@ -18,6 +18,8 @@ pub enum Begin {
     Serving,
     /// From there, with the second spec's canary at its first weight.
     Trial,
+    /// From there, with that canary promoted and the version before it retired, whose objects still stand.
+    Alone,
 }
 
 /// A run of the model.

@@ -1,6 +1,7 @@
 //! L1, L2, L3: from every state, once the world is friendly, to rest within so many moves and writes.
 
 use model_release_core::api::status::{ModelReleaseStatus, Phase, Track};
+use model_release_core::plan::Kind;
 
 use super::decide::{Lab, What};
 use super::rules::{bit, names};
@@ -225,26 +226,36 @@ impl Lab {
     }
 
     /// L3: from the look that decides it to weight 0 in at most three reconciles and two writes, if what is gone back
-    /// to has a ready pod.
+    /// to has a ready pod. What gets a role again by it is ready once its objects were written for that.
     fn slow(&self, at: &Calm, hash: &str) -> bool {
         let mut calm = at.clone();
         let mut writes = 0;
         for reconcile in 0..3 {
             let outcome = self.decide(calm.release, calm.status, &calm.seen, calm.metric);
             let (next, _, _) = self.reconciled(&calm);
+            let committed = self.statuses.get(next.status);
+            let back = committed.fallback.clone().unwrap_or_default();
+            let version = self.hashes.iter().position(|h| *h == back);
+            let of_it = |c: &&Child| self.key_of(c.key).version == version;
             if reconcile == 0 {
-                let back = self.statuses.get(next.status).fallback.clone().unwrap_or_default();
-                let version = self.hashes.iter().position(|h| *h == back);
                 let ready = version.map(|v| calm.seen.pods[v].ready);
                 // Whose Service is somebody else's has no endpoints.
-                let taken =
-                    |c: &Child| self.key_of(c.key).version == version && self.bodies.get(c.body).taken;
-                if ready.unwrap_or(0) == 0 || calm.seen.children.iter().any(taken) {
+                let taken = |c: &Child| self.bodies.get(c.body).taken;
+                if ready.unwrap_or(0) == 0 || calm.seen.children.iter().filter(of_it).any(taken) {
                     return false;
                 }
             }
             if self.weight(&calm.seen, hash) == 0 {
                 return false;
+            }
+            let role = committed.status.versions.iter().find(|v| v.hash == back);
+            let runs = |c: &&Child| {
+                matches!(self.key_of(c.key).key.kind, Kind::Deployment | Kind::Service) && of_it(c)
+            };
+            let old = |c: &Child| role.is_some_and(|role| self.bodies.get(c.body).seq < role.seq);
+            if calm.seen.children.iter().filter(runs).any(old) {
+                calm = next;
+                continue;
             }
             writes += usize::from(outcome.commit.is_some());
             // Writes up to the one that takes the weight.
@@ -320,6 +331,15 @@ impl Lab {
             let settled = status.step.as_ref().is_some_and(|step| step.settled_at.is_some());
             status.phase == Some(Phase::Analyzing) && settled
         });
+    }
+
+    /// Takes a state to where only one version has a role, another than was live.
+    pub fn come_to_be_alone(&self, state: &mut State) {
+        let live = |status: &ModelReleaseStatus| {
+            status.versions.iter().find(|v| v.track == Track::Stable).map(|v| v.hash.clone())
+        };
+        let before = live(&self.statuses.get(state.status).status);
+        self.come_to(state, |status| status.versions.len() == 1 && live(status) != before);
     }
 
     fn come_to(&self, state: &mut State, there: impl Fn(&ModelReleaseStatus) -> bool) {

@@ -149,6 +149,8 @@ fn harms() -> Vec<Run> {
         of("stale", Budget { lags: 1, faults: 1, ..one }, &CANARY),
         // Two operators that both believe to lead: plans of the one are followed long after those of the other.
         Run { two: true, ..of("two", one, &CANARY) },
+        // The same while what retired is taken down, and a human wants it back.
+        Run { two: true, begin: Begin::Alone, ..of("again", Budget { notes: 1, ..NOTHING }, &CANARY) },
         // Gateways that are asked, limits beside them, and a deletion at any time.
         Run {
             specs: CANARY.map(|(stable, canary)| spec(stable, canary, &[10], &gateway())).to_vec(),

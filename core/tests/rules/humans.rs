@@ -3,7 +3,7 @@
 use model_release_core::api::Reason;
 use model_release_core::api::annotations::{PAUSE, PROMOTE, RETRY, ROLLBACK};
 use model_release_core::api::status::{Phase, Track};
-use model_release_core::plan::Kind;
+use model_release_core::plan::{Kind, Write};
 use model_release_core::testing::World;
 use serde_json::json;
 
@@ -87,6 +87,41 @@ fn rule_5_02_after_promotion_the_way_back_is_one_commit_and_one_write() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn rule_5_02_what_has_retired_and_is_wanted_back_is_written_anew_before_it_gets_weight() {
+    // v1 has no role any more, and one operator, A, is about to delete what is left of it.
+    let mut world = at("kept").until("v1 is retired", |w| w.track(Track::Previous).is_empty());
+    let deployment = |w: &World| {
+        let name = format!("fraud-{}", w.hash_of("v1"));
+        let found = w.observed.children.iter().find(|(k, _)| k.kind == Kind::Deployment && k.name == name);
+        found.map(|(_, live)| live.clone())
+    };
+    let (basis, late) = loop {
+        world.now += jiff::SignedDuration::from_secs(1);
+        let mut basis = world.basis();
+        let plan = world.decide_on(&mut basis);
+        if plan.writes.iter().any(|write| matches!(write, Write::Delete { .. })) {
+            break (basis, plan);
+        }
+        world.look();
+    };
+    let weight = |w: &World| w.status().traffic.iter().find(|t| t.version == "v1").map_or(0, |t| t.percent);
+    let before = deployment(&world).expect("it still runs");
+    // A human wants it back, and the other operator gives it a role.
+    world.say(ROLLBACK, Some("v2"));
+    let plan = world.look();
+    assert_eq!((live(&world).as_str(), plan.row), ("v1", Some("3")));
+    assert_eq!(weight(&world), 0, "the first plan gives it no weight: {}", world.story());
+    let after = deployment(&world).expect("it still runs");
+    assert_eq!(after.body["spec"], before.body["spec"], "nothing of it is changed");
+    assert!(after.resource_version != before.resource_version && after.uid == before.uid);
+    // A's delete comes, and what it was decided on is gone.
+    world.follow(&basis, &late, late.writes.len());
+    assert!(deployment(&world).is_some(), "the late delete is refused: {}", world.story());
+    let world = world.until("v1 has it all", |w| weight(w) == 100);
+    assert!(deployment(&world).is_some());
 }
 
 #[test]

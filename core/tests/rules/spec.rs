@@ -5,6 +5,7 @@ use model_release_core::api::annotations::ROLLBACK;
 use model_release_core::api::status::{Phase, Track};
 use model_release_core::plan::{Kind, Write};
 use model_release_core::testing::World;
+use model_release_core::traffic::read_back;
 use serde_json::json;
 
 use super::*;
@@ -158,6 +159,23 @@ fn rule_5_08_a_deletion_lets_go_within_a_minute_in_every_phase_and_creates_nothi
         let elsewhere = world.observed.children.keys().filter(|key| key.namespace != "ml").count();
         assert_eq!(elsewhere, 0, "{name}: nothing is left beside the gateways");
     }
+}
+
+#[test]
+fn rule_5_08_the_last_weights_are_stables_but_never_on_what_has_no_endpoints() {
+    let last = |sick: &[&str]| {
+        let mut world = at("analyzing");
+        assert_eq!(world.percent(), 10);
+        world.sick.extend(sick.iter().map(|name| (*name).to_owned()));
+        world.delete();
+        let world = world.during(2);
+        let object = world.observed.children.values().find_map(|live| read_back(&live.body));
+        let canary = world.hash_of("v2");
+        object.expect("a split").into_iter().find(|(hash, _)| hash.as_str() == canary).map(|(_, w)| w)
+    };
+    assert_eq!(last(&[]), Some(0), "v1 has all of it");
+    assert_eq!(last(&["v2"]), Some(0), "v1 has all of it");
+    assert_eq!(last(&["v1"]), Some(10), "a request to v1 would fail, and v2 answers those that it gets");
 }
 
 #[test]

@@ -59,9 +59,7 @@ fn rises(
             found.unless(from > 0 || long, "S2", || format!("{hash} gets weight; its Service is too new"));
         }
         Some(Track::Stable) => {
-            // The last weights of a release that is deleted are the same wherever its pods are.
-            let last = ground.object.metadata.deletion_timestamp.is_some();
-            let held = from > 0 || !other_ready || last || ready(ground, hash, 1);
+            let held = from > 0 || !other_ready || ready(ground, hash, 1);
             found.unless(held, "S2", || what(1));
         }
         Some(Track::Previous | Track::Failed) | None => {
