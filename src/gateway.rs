@@ -1,25 +1,28 @@
-//! Asks gateway pods which decision their routes follow: one small request to each ready pod, over its own connection.
+//! Asks gateway pods which decision their routes follow, and whether they limit clients: a few small requests to each
+//! ready pod, over connections of their own.
 
 use std::fmt;
 use std::time::Duration;
 
 use futures::future::join_all;
 use http_body_util::Empty;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::HOST;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model_release_core::observed::GatewayAnswer;
 use model_release_core::plan::Probe;
-use model_release_core::traffic::{PROBE_HEADER, SEQ_HEADER};
+use model_release_core::traffic::{AT_GATEWAY, LIMIT_HEADER, PROBE_HEADER, SEQ_HEADER};
 use tracing::debug;
 
 use crate::observe::{Target, gateway_pods};
 use crate::watch::Caches;
 
-/// Limit of a question.
+/// Requests by which a limit is proven: the first may find a token that has just come back.
+const TRIES: usize = 3;
+/// Time for what one pod is asked.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Asks gateways. Clones share it.
@@ -55,22 +58,44 @@ impl Gateways {
     }
 
     async fn ask_one(&self, probe: &Probe, target: Target) -> GatewayAnswer {
-        let seq = tokio::time::timeout(LIMIT, self.seq(probe, &target)).await.ok().flatten();
-        debug!(set = %probe.set, pod = %target.pod, seq, "asked a gateway");
-        GatewayAnswer { set: probe.set.clone(), pod: target.pod, seq }
+        let (seq, limited) = tokio::join!(
+            tokio::time::timeout(LIMIT, self.seq(probe, &target)),
+            tokio::time::timeout(LIMIT, self.limited(probe, &target)),
+        );
+        let (seq, limited) = (seq.ok().flatten(), limited.ok().flatten());
+        debug!(set = %probe.set, pod = %target.pod, seq, limited, "asked a gateway");
+        GatewayAnswer { set: probe.set.clone(), pod: target.pod, seq, limited }
     }
 
     /// The number in the answer; none for any other answer.
     async fn seq(&self, probe: &Probe, target: &Target) -> Option<i64> {
+        let answer = self.answer(probe, target, &probe.token).await?;
+        answer.headers().get(SEQ_HEADER)?.to_str().ok()?.trim().parse().ok()
+    }
+
+    /// Whether one of some requests in a row is refused by the gateway's own limit: the bucket that they are for holds
+    /// one in a second. None without an answer.
+    async fn limited(&self, probe: &Probe, target: &Target) -> Option<bool> {
+        let token = probe.limit.as_deref()?;
+        for _ in 0..TRIES {
+            let answer = self.answer(probe, target, token).await?;
+            let by = answer.headers().get(LIMIT_HEADER).and_then(|by| by.to_str().ok());
+            if answer.status() == StatusCode::TOO_MANY_REQUESTS && by == Some(AT_GATEWAY) {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    async fn answer(&self, probe: &Probe, target: &Target, token: &str) -> Option<Response<Incoming>> {
         let request = Request::builder()
             .method(Method::GET)
             .uri(format!("http://{}{}", target.address, probe.path))
             .header(HOST, &probe.host)
-            .header(PROBE_HEADER, &probe.token)
+            .header(PROBE_HEADER, token)
             .body(Empty::new())
             .ok()?;
-        let answer = self.client.request(request).await.ok()?;
-        answer.headers().get(SEQ_HEADER)?.to_str().ok()?.trim().parse().ok()
+        self.client.request(request).await.ok()
     }
 }
 

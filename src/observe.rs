@@ -234,8 +234,11 @@ fn claim(route: &Object, caches: &Caches) -> Option<Claim> {
         .filter(|owner| owner.get("kind").and_then(Value::as_str) == Some("ModelRelease"))
         .find_map(|owner| text(owner, "uid"));
     let of_route = route.body.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+    let path = route.body.pointer("/spec/http/0/match/0/uri/exact").and_then(Value::as_str);
     Some(Claim {
         object: format!("VirtualService {}/{}", route.namespace, route.name),
+        namespace: route.namespace.clone(),
+        path: path.filter(|_| release.is_some()).unwrap_or_default().to_owned(),
         created: release
             .as_deref()
             .and_then(|uid| created(uid, route, caches))

@@ -100,6 +100,7 @@ pub fn scopes(namespaces: &Namespaces, settings: &Settings) -> Vec<Scope> {
         add(Watched::Child(Kind::ControllerRevision), Some(LABEL_NAME));
         // All of them: another's route may claim a host of ours.
         add(Watched::Child(Kind::VirtualService), None);
+        add(Watched::Child(Kind::EnvoyFilter), Some(LABEL_NAME));
         add(Watched::Pod, Some(LABEL_NAME));
         add(Watched::EndpointSlice, Some(LABEL_NAME));
     }
@@ -107,7 +108,11 @@ pub fn scopes(namespaces: &Namespaces, settings: &Settings) -> Vec<Scope> {
         settings.gateways.iter().filter(|set| set.envoy_filters).map(|set| set.namespace.as_str()).collect();
     filters.sort_unstable();
     filters.dedup();
-    for namespace in filters {
+    let elsewhere = |namespace: &&str| match namespaces {
+        Namespaces::All => false,
+        Namespaces::Listed(listed) => !listed.iter().any(|own| own == namespace),
+    };
+    for namespace in filters.into_iter().filter(elsewhere) {
         scopes.push(Scope {
             watched: Watched::Child(Kind::EnvoyFilter),
             namespace: Some(namespace.to_owned()),

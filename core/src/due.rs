@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::status::{Candidate, Phase, Track};
 use crate::drift;
+use crate::facts;
 use crate::situation::{Situation, later};
 use crate::wanted;
 
@@ -69,6 +70,11 @@ fn propagation(s: &Situation, due: &mut Due) {
         due.after(Some(s.now), SignedDuration::from_millis(if young { 100 } else { 500 }));
         due.after(memory.read_at, seconds(s.settings.propagation_wait_seconds));
         due.after(memory.changed_at, seconds(31));
+    }
+    if memory.settled_at.is_some() && facts::limits_unproven(s) {
+        // What the limits lack is told soon, and then somebody has to mend it.
+        let young = memory.changed_at.is_some_and(|t| s.elapsed(t) < seconds(10));
+        due.after(Some(s.now), if young { seconds(1) } else { MENDED });
     }
     due.after(memory.settled_at.filter(|_| wanted::outlived(s)), s.release.rollout.drain);
     let detect = seconds(s.settings.detect_seconds);

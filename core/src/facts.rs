@@ -24,6 +24,7 @@ pub fn note(s: &Situation) -> ModelReleaseStatus {
     asked::time(&mut status, s);
     numbers_given(&mut status, s);
     propagation(&mut status, s);
+    limits(&mut status, s);
     if s.suspended() {
         seen(&mut status, s);
         return status;
@@ -97,6 +98,50 @@ fn propagation(status: &mut ModelReleaseStatus, s: &Situation) {
     let waited = s.elapsed(read_at) >= wait;
     if !behind && (everyone_confirmed(s, memory.seq) || waited) {
         memory.settled_at = Some(s.now);
+    }
+}
+
+/// Whether a gateway that can be asked is still to be seen to limit clients as is wanted now.
+pub fn limits_unproven(s: &Situation) -> bool {
+    s.status.state.traffic.limited_at.is_none() && provers(s).next().is_some()
+}
+
+/// Names of the sets of gateways that are to prove their limits.
+fn provers<'a>(s: &'a Situation) -> impl Iterator<Item = &'a str> {
+    let traffic = &s.release.traffic;
+    let refuses = traffic::limit_token(s.release, s.settings).is_some();
+    let sets = traffic.sets.iter().filter(move |set| refuses && set.probe_port.is_some());
+    sets.filter(|set| traffic::takes_filters(set)).map(|set| set.name.as_str())
+}
+
+/// What gateways were seen to refuse. No weight waits for it.
+fn limits(status: &mut ModelReleaseStatus, s: &Situation) {
+    let memory = &mut status.state.traffic;
+    if memory.digest.is_empty() || memory.limited_at.is_some() {
+        return;
+    }
+    let mut sets = provers(s).peekable();
+    if sets.peek().is_none() {
+        memory.unlimited.clear();
+        return;
+    }
+    let answers =
+        |set: &str| s.observed.gateways.iter().filter(move |answer| answer.set == set).collect::<Vec<_>>();
+    if s.observed.gateways.is_empty() {
+        return;
+    }
+    let lacking = sets.find_map(|set| {
+        let all = answers(set);
+        let one = all.iter().find(|answer| answer.limited != Some(true));
+        one.map(|answer| format!("{set}: pod {}", answer.pod))
+            .or_else(|| all.is_empty().then(|| set.to_owned()))
+    });
+    match lacking {
+        Some(lacking) => memory.unlimited = lacking,
+        None => {
+            memory.limited_at = Some(s.now);
+            memory.unlimited.clear();
+        }
     }
 }
 

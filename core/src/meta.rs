@@ -56,6 +56,11 @@ pub(crate) fn selector(release: &Release, hash: &Hash, component: Component) -> 
     json!({LABEL_NAME: release.name, LABEL_VERSION: hash.as_str(), LABEL_COMPONENT: component.as_str()})
 }
 
+/// What selects the models' pods of every version.
+pub(crate) fn models(release: &Release) -> Value {
+    json!({LABEL_NAME: release.name, LABEL_COMPONENT: Component::Model.as_str()})
+}
+
 /// Metadata of an object in the release's namespace: deleted with the release, by its owner reference.
 pub(crate) fn owned(release: &Release, name: &str, labels: Value) -> Value {
     let owner = json!([{

@@ -106,6 +106,8 @@ pub struct GatewayAnswer {
     pub pod: String,
     /// The number of the decision that its routes follow; none if it did not say.
     pub seq: Option<i64>,
+    /// Whether it was seen to refuse what the limits of now refuse; none if it was not asked, or did not say.
+    pub limited: Option<bool>,
 }
 
 /// How far a warm-up has come.
@@ -159,12 +161,16 @@ pub struct QueryId {
 pub struct Claim {
     /// Kind, namespace and name, for people.
     pub object: String,
+    /// Its namespace.
+    pub namespace: String,
     /// UID of the release that owns it, if one does.
     pub release: Option<String>,
     /// When it was created.
     pub created: Option<Timestamp>,
     /// Its hosts.
     pub hosts: Vec<String>,
+    /// Of a release: the path at its gateways below which it answers; empty for all.
+    pub path: String,
     /// Its gateways, each `namespace/name` or `mesh`.
     pub gateways: Vec<String>,
 }

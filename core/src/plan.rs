@@ -195,6 +195,9 @@ pub struct Probe {
     pub path: String,
     /// Value of the header `x-modelrelease-probe`.
     pub token: String,
+    /// Another value of that header, to which the pod is to refuse the second request in a second; none if there is no
+    /// limit to be proven.
+    pub limit: Option<String>,
     /// Value of the header `x-modelrelease-version`: the hash of the version that is to answer; none is the gateway's
     /// own answer.
     pub version: Option<String>,

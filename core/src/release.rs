@@ -69,12 +69,18 @@ pub struct Traffic {
     pub sets: Vec<GatewaySet>,
     /// Its hosts there.
     pub hosts: Vec<String>,
+    /// Path there below which it answers, without a slash at its end; empty for all paths.
+    pub path: String,
     /// Header that names a client.
     pub client_header: Option<String>,
+    /// Whether a client keeps its version.
+    pub sticky: bool,
     /// Limit of one client.
     pub per_client: Option<Bucket>,
     /// Limit of the release.
     pub total: Option<Bucket>,
+    /// Limit of each pod.
+    pub per_pod: Option<Bucket>,
     /// Whether limits refuse.
     pub limit_mode: LimitMode,
     /// Header that names the version.
@@ -222,7 +228,7 @@ impl Release {
         let mut refused = read::Refusal::default();
         let traffic = read::traffic(
             spec.traffic.as_ref(),
-            meta.namespace.as_deref().unwrap_or_default(),
+            (meta.namespace.as_deref().unwrap_or_default(), meta.uid.as_deref().unwrap_or_default()),
             settings,
             &mut refused,
         );
@@ -275,6 +281,11 @@ impl Release {
 
     /// The secret by which gateways recognise our own questions: the first 20 hex digits of SHA-256(UID + "probe").
     pub fn probe_token(&self) -> String {
-        text_digest(&format!("{}probe", self.uid)).chars().take(20).collect()
+        secret(&self.uid, "probe")
     }
+}
+
+/// What nobody guesses who does not know a release's UID: the first 20 hex digits of SHA-256(UID + what it is for).
+fn secret(uid: &str, what: &str) -> String {
+    text_digest(&format!("{uid}{what}")).chars().take(20).collect()
 }

@@ -42,8 +42,9 @@ pub fn queries(object: &ModelRelease, observed: &Observed, settings: &Settings, 
     let queries = facts::subject(&s, stable.as_ref(), canary.as_ref())
         .map(|subject| analysis::queries(&release, &subject, &status.state.checks, now))
         .unwrap_or_default();
-    let unsettled = !status.state.traffic.digest.is_empty() && !s.settled() && s.traffic_object().is_some();
-    let probes = if unsettled { traffic::probes(&release) } else { Vec::new() };
+    let unproven = !s.settled() || facts::limits_unproven(&s);
+    let asked = !status.state.traffic.digest.is_empty() && unproven && s.traffic_object().is_some();
+    let probes = if asked { traffic::probes(&release, settings) } else { Vec::new() };
     Asks { queries, probes, warmup: warmup(&s) }
 }
 
@@ -60,7 +61,11 @@ fn warmup(s: &Situation) -> Option<Warmup> {
         attempt: memory.attempt,
         returns: memory.returns,
         // Gateways lead to the app, and it is the model that is to be warm.
-        probes: if s.has_app(&hash) { Vec::new() } else { traffic::probes_of(s.release, &hash, wanted.path) },
+        probes: if s.has_app(&hash) {
+            Vec::new()
+        } else {
+            traffic::probes_of(s.release, s.settings, &hash, wanted.path)
+        },
         namespace: s.release.namespace.clone(),
         service: s.release.object_name(&hash),
         path: wanted.path.to_owned(),
@@ -194,7 +199,7 @@ fn numbered(s: &Situation, traffic: Option<&Traffic>, decided: bool) -> TrafficS
         Some(decision) if decided => decision.seq,
         _ => next_seq(s.status),
     };
-    TrafficState { seq, changed_at: Some(s.now), read_at: None, settled_at: None, digest }
+    TrafficState { seq, changed_at: Some(s.now), digest, ..TrafficState::default() }
 }
 
 /// A later operator has been here. Its memory is not ours to read, let alone to write; that is said, not written.

@@ -1,6 +1,7 @@
 //! Every word that a user reads of a look: the message, the conditions, the events.
 
 mod events;
+mod lacking;
 mod message;
 
 use crate::api::annotations::Rollback;
@@ -13,6 +14,7 @@ use crate::traffic;
 use crate::version::Hash;
 
 pub use events::events;
+use lacking::{lacking, not_in_the_mesh};
 use message::{awaits_promotion, doing, holding, not_applied, stalled};
 
 type Said = (Is, Reason, String);
@@ -199,7 +201,13 @@ fn traffic_applied(s: &Situation) -> Said {
         return (Is::False, reason, message);
     }
     if memory.settled_at.is_some() {
-        return (Is::True, Reason::WeightsInForce, "every gateway has the committed weights".to_owned());
+        return match lacking(s) {
+            Some((reason, message)) => (Is::False, reason, message),
+            None => {
+                let message = format!("every gateway has the committed weights{}", not_in_the_mesh(s));
+                (Is::True, Reason::WeightsInForce, message)
+            }
+        };
     }
     match not_applied(s) {
         Some((reason, message)) => (Is::False, reason, message),

@@ -52,6 +52,8 @@ pub struct World {
     pub warms: Option<bool>,
     /// Whether gateways answer the operator.
     pub gateways: bool,
+    /// Whether they take the limits that they are given.
+    pub limits: bool,
     /// Whether Prometheus answers.
     pub prometheus: bool,
     /// What it says if it does.
@@ -107,6 +109,7 @@ impl World {
             cut: BTreeSet::new(),
             warms: None,
             gateways: true,
+            limits: true,
             prometheus: true,
             says: Says::Numbers,
             crowded: false,

@@ -1,26 +1,34 @@
 //! How requests reach a version: the traffic object with its weights, its roots, and the limits before it.
 
 mod claims;
+mod filter;
 mod istio;
 mod limits;
 mod read;
+mod sticky;
 #[cfg(test)]
 mod tests;
 
 use crate::plan::{Key, Kind, Probe};
 use crate::release::Release;
-use crate::settings::Settings;
+use crate::settings::{GatewaySet, Settings};
 use crate::version::Hash;
 
 pub use claims::{conflict, dispute};
+pub use filter::takes as takes_filters;
 pub use istio::{numbered, roots, traffic_object};
-pub use limits::limits;
+pub use limits::{has_limits, limit_token, limits, pod_limit};
 pub use read::{mirror_read, read_back, routes_read, seq_read};
+pub use sticky::sticky;
 
 /// Header by which the operator asks gateways for their state; its value is secret.
 pub const PROBE_HEADER: &str = "x-modelrelease-probe";
 /// Header that an answer to it tells `seq` in.
 pub const SEQ_HEADER: &str = "x-modelrelease-seq";
+/// Header of an answer that a limit refused; says where.
+pub const LIMIT_HEADER: &str = "x-local-rate-limit";
+/// Its value of a refusal by a gateway.
+pub const AT_GATEWAY: &str = "gateway";
 /// Header by which the operator asks for one version.
 pub const VERSION_HEADER: &str = "x-modelrelease-version";
 
@@ -83,17 +91,19 @@ pub fn owned_elsewhere(release: &Release, key: &Key) -> bool {
 }
 
 /// What to ask the gateways' pods: which decision their routes follow. Nothing of sets that are not to be asked.
-pub fn probes(release: &Release) -> Vec<Probe> {
+pub fn probes(release: &Release, settings: &Settings) -> Vec<Probe> {
     let Some(host) = release.traffic.hosts.first() else { return Vec::new() };
-    let ask = |set: &crate::settings::GatewaySet| {
+    let limit = limit_token(release, settings);
+    let ask = |set: &GatewaySet| {
         set.probe_port.as_ref().map(|port| Probe {
             set: set.name.clone(),
             namespace: set.namespace.clone(),
             service: set.service.clone(),
             port: port.clone(),
             host: host.clone(),
-            path: "/".to_owned(),
+            path: format!("{}/", release.traffic.path),
             token: release.probe_token(),
+            limit: limit.clone().filter(|_| filter::takes(set)),
             version: None,
         })
     };
@@ -101,18 +111,21 @@ pub fn probes(release: &Release) -> Vec<Probe> {
 }
 
 /// The same pods, asked for an answer of one version by its own route.
-pub fn probes_of(release: &Release, hash: &Hash, path: &str) -> Vec<Probe> {
+pub fn probes_of(release: &Release, settings: &Settings, hash: &Hash, path: &str) -> Vec<Probe> {
     let direct = |probe: Probe| Probe {
-        path: path.to_owned(),
+        path: format!("{}{path}", release.traffic.path),
         token: format!("{}-direct", release.probe_token()),
+        limit: None,
         version: Some(hash.to_string()),
         ..probe
     };
-    probes(release).into_iter().map(direct).collect()
+    probes(release, settings).into_iter().map(direct).collect()
 }
 
 /// Where the release is reached: its first host, or its name in the mesh.
 pub fn url(release: &Release, settings: &Settings) -> String {
-    let host = release.traffic.hosts.first().cloned();
-    format!("http://{}/", host.unwrap_or_else(|| istio::mesh_host(release, settings)))
+    match release.traffic.hosts.first() {
+        Some(host) => format!("http://{host}{}/", release.traffic.path),
+        None => format!("http://{}/", istio::mesh_host(release, settings)),
+    }
 }

@@ -92,6 +92,14 @@ fn traffic_is_back(s: &Situation, stable: &VersionStatus, leaving: &VersionStatu
         || s.endpoints(&Hash::known(&leaving.hash)) == 0
 }
 
+/// The version that a sticky split is for: whichever may have less than all of it. It changes only where that has no
+/// weight: a candidate is chosen at weight 0, and one that took over keeps it.
+pub fn salt(s: &Situation) -> Hash {
+    let leaving = s.role(Track::Failed).filter(|v| v.drained_at.is_none());
+    let other = s.role(Track::Canary).or(leaving).or(s.role(Track::Stable));
+    other.map_or_else(|| s.release.stable.hash.clone(), |version| Hash::known(&version.hash))
+}
+
 /// What the traffic object is to be, its number aside.
 pub struct Traffic {
     /// What it says.

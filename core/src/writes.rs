@@ -10,9 +10,7 @@ use crate::drift;
 use crate::meta::{self, Component};
 use crate::observed::Live;
 use crate::plan::{Key, Kind, Write};
-use crate::release::Release;
 use crate::seeded::{Bug, on};
-use crate::settings::Settings;
 use crate::situation::Situation;
 use crate::traffic;
 use crate::version::Hash;
@@ -38,7 +36,7 @@ pub struct Writes {
 pub fn writes(s: &Situation, traffic: Option<Traffic>, steady: bool) -> Writes {
     let mut plan = Writes::default();
     let workloads = wanted::workloads(s);
-    let limits = limits(s);
+    let filters = filters(s);
     let seq = s.status.state.traffic.seq;
     let (split, traffic) = traffic
         .map(|Traffic { split, key, body, .. }| {
@@ -46,15 +44,19 @@ pub fn writes(s: &Situation, traffic: Option<Traffic>, steady: bool) -> Writes {
         })
         .unzip();
     let roots: Vec<Child> = match &split {
-        Some(_) if s.release.refused.is_none() => numbered(s, traffic::roots),
+        Some(_) if s.release.refused.is_none() => {
+            let seq = decided(s);
+            let all = traffic::roots(s.release, s.settings, seq);
+            all.into_iter().map(|object| Child::whole(object, seq)).collect()
+        }
         _ => Vec::new(),
     };
     let moved = split.as_ref().map_or(Moved::Not, |split| moved(s, split));
     let traffic_write =
         traffic.as_ref().filter(|_| may_route(s, moved)).and_then(|child| write(s, child, steady, &mut plan));
 
-    if limits.iter().any(|child| traffic::owned_elsewhere(s.release, &child.key)) && !s.release.has_finalizer
-    {
+    let lies_elsewhere = filters.iter().any(|child| traffic::owned_elsewhere(s.release, &child.key));
+    if lies_elsewhere && !s.release.has_finalizer {
         plan.all.push(Write::Finalizer { present: true });
     }
     if moved == Moved::Down {
@@ -67,7 +69,7 @@ pub fn writes(s: &Situation, traffic: Option<Traffic>, steady: bool) -> Writes {
         let found = write(s, child, steady, &mut plan);
         plan.all.extend(found);
     }
-    for child in &limits {
+    for child in &filters {
         let found = write(s, child, steady, &mut plan);
         plan.all.extend(found);
     }
@@ -82,14 +84,14 @@ pub fn writes(s: &Situation, traffic: Option<Traffic>, steady: bool) -> Writes {
     }
     if moved == Moved::Not {
         let apex = split.is_some().then(|| children::apex_key(s.release));
-        let wanted = workloads.iter().chain(&limits).chain(&roots).chain(&traffic).map(|child| &child.key);
+        let wanted = workloads.iter().chain(&filters).chain(&roots).chain(&traffic).map(|child| &child.key);
         // The release's own Service stays while stable is not ready, though it is not written then.
         let names: Vec<&Key> = wanted.chain(&apex).collect();
         let gone = wanted::leftovers(s, &names);
         plan.all.extend(gone.into_iter().filter_map(|key| delete(s, key)));
         let elsewhere = |key: &&Key| traffic::owned_elsewhere(s.release, key);
         let any_elsewhere = s.observed.children.keys().any(|key| elsewhere(&key));
-        if s.release.has_finalizer && limits.is_empty() && !any_elsewhere && s.release.refused.is_none() {
+        if s.release.has_finalizer && !lies_elsewhere && !any_elsewhere && s.release.refused.is_none() {
             plan.all.push(Write::Finalizer { present: false });
         }
     }
@@ -148,18 +150,17 @@ fn decided(s: &Situation) -> i64 {
     s.status.decision.as_ref().map_or(0, |d| d.seq)
 }
 
-/// Limits are there from the start: before anything is routed.
-fn limits(s: &Situation) -> Vec<Child<'static>> {
-    if s.release.refused.is_some() || s.expired() { Vec::new() } else { numbered(s, traffic::limits) }
-}
-
-/// Objects of the release as a whole, after the last decision.
-fn numbered(
-    s: &Situation,
-    objects: fn(&Release, &Settings, i64) -> Vec<(Key, Value)>,
-) -> Vec<Child<'static>> {
+/// What is patched into proxies is there from the start: before anything is routed.
+fn filters(s: &Situation) -> Vec<Child<'static>> {
+    if s.release.refused.is_some() || s.expired() {
+        return Vec::new();
+    }
     let seq = decided(s);
-    objects(s.release, s.settings, seq).into_iter().map(|object| Child::whole(object, seq)).collect()
+    let all = traffic::limits(s.release, s.settings, seq)
+        .into_iter()
+        .chain(traffic::sticky(s.release, &wanted::salt(s), seq))
+        .chain(traffic::pod_limit(s.release, seq));
+    all.map(|object| Child::whole(object, seq)).collect()
 }
 
 /// How a plan changes weights.

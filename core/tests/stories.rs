@@ -6,6 +6,8 @@ use model_release_core::api::Reason;
 use model_release_core::api::status::{Phase, Track};
 use model_release_core::plan::Kind;
 use model_release_core::testing::World;
+use model_release_core::traffic::read_back;
+use serde_json::json;
 
 fn reasons(world: &World) -> Vec<Reason> {
     world.decisions.iter().map(|(_, _, reason)| *reason).collect()
@@ -325,4 +327,63 @@ fn a_crash_after_any_write_ends_as_without_it() {
             "after write {crash_at}"
         );
     }
+}
+
+#[test]
+fn limits_that_a_gateway_does_not_keep_are_told_within_ten_seconds_and_hold_no_weight_back() {
+    let mut world = World::new("v1", None);
+    world.limits = false;
+    let mut world = world.until("v1 serves", |w| w.phase() == Phase::Stable && w.settled());
+    assert_eq!(world.condition("TrafficApplied"), "True/WeightsInForce", "gateways are given time");
+    world = world.during(9);
+    assert_eq!(world.condition("TrafficApplied"), "False/RateLimitUnsupported", "{}", world.story());
+    let told =
+        world.status().conditions.iter().find(|c| c.type_ == "TrafficApplied").map(|c| c.message.clone());
+    assert!(told.is_some_and(|told| told.contains("public: pod gateway-0")), "the message names the pod");
+    world.canary(Some("v2"));
+    let mut world = world.until("v2 has weight", |w| w.weights.last() == Some(&10));
+    world.limits = true;
+    let world = world.during(61);
+    assert_eq!(world.condition("TrafficApplied"), "True/WeightsInForce", "it is asked again");
+}
+
+#[test]
+fn a_sticky_split_is_salted_anew_only_while_one_version_has_all_of_it() {
+    let mut world = World::serving("v1");
+    world.edit(|spec| {
+        spec["traffic"]["clientHeader"] = json!("x-user-id");
+        spec["traffic"]["sticky"] = json!(true);
+    });
+    let salt = |w: &World| {
+        let sticky = w.observed.children.iter().find(|(key, _)| key.name.ends_with(".sticky"));
+        let patch = sticky?.1.body.pointer("/spec/configPatches/0/patch/value/route/hash_policy/0/header")?;
+        let salt = patch.pointer("/regex_rewrite/substitution")?.as_str()?.split_once(':')?.0.to_owned();
+        Some(salt)
+    };
+    let split = |w: &World| {
+        let weights = w.observed.children.values().find_map(|live| read_back(&live.body)).unwrap();
+        weights.iter().filter(|(_, weight)| *weight > 0).count() > 1
+    };
+    let mut world = world.during(1);
+    assert_eq!(salt(&world), Some(world.hash_of("v1")));
+    // v2 is promoted; v3, tried after it, fails.
+    world.accuracy.insert("v2".into(), 0.95);
+    world.accuracy.insert("v3".into(), 0.5);
+    world.canary(Some("v2"));
+    let mut salts = vec![salt(&world)];
+    for second in 0..7200 {
+        let (before, was_split) = (salt(&world), split(&world));
+        world = world.during(1);
+        if salt(&world) != before {
+            assert!(!was_split && !split(&world), "a salt changes under a split: {}", world.story());
+            salts.push(salt(&world));
+        }
+        if second == 3600 {
+            assert_eq!(world.track(Track::Stable), "v2", "{}", world.story());
+            world.stable("v2").canary(Some("v3"));
+        }
+    }
+    assert_eq!(world.phase(), Phase::RolledBack, "{}", world.story());
+    let of = |version: &str| Some(world.hash_of(version));
+    assert_eq!(salts, [of("v1"), of("v2"), of("v3"), of("v2")], "a version that takes over keeps its salt");
 }

@@ -16,6 +16,7 @@ fn probe() -> Probe {
         host: "fraud.example.com".into(),
         path: "/x".into(),
         token: "abc".into(),
+        limit: None,
         version: None,
     }
 }
@@ -60,6 +61,38 @@ async fn each_ready_pod_is_asked_and_tells_the_number_that_it_follows() {
         asked.contains("host: fraud.example.com\r\n") && asked.contains("x-modelrelease-probe: abc\r\n"),
         "{asked}"
     );
+}
+
+#[tokio::test]
+async fn a_limit_is_proven_by_a_refusal_of_the_gateways_own() {
+    let answer = |request: &str, refusal: &'static str| {
+        if request.to_ascii_lowercase().contains("x-modelrelease-probe: abc-limit-1") {
+            response("429 Too Many Requests", refusal, "")
+        } else {
+            response("200 OK", "x-modelrelease-seq: 12\r\n", "12")
+        }
+    };
+    let limits = Server::start(move |request| answer(request, "x-local-rate-limit: gateway\r\n")).await;
+    let anothers = Server::start(move |request| answer(request, "x-local-rate-limit: pod\r\n")).await;
+    let none = Server::start(|_| response("200 OK", "x-modelrelease-seq: 12\r\n", "12")).await;
+    let silent = Server::start(|_| Reply::Silence).await;
+    let (caches, _woken) = Caches::new(&[]);
+    for (pod, server) in [("a", &limits), ("b", &anothers), ("c", &none), ("d", &silent)] {
+        behind(&caches, pod, server.address.port());
+    }
+    let probe = Probe { limit: Some("abc-limit-1".into()), ..probe() };
+    let answers = Gateways::default().ask(&caches, vec![probe]).await;
+    let told: Vec<_> = answers.iter().map(|a| (a.pod.as_str(), a.seq, a.limited)).collect();
+    assert_eq!(
+        told,
+        [
+            ("a", Some(12), Some(true)),
+            ("b", Some(12), Some(false)),
+            ("c", Some(12), Some(false)),
+            ("d", None, None)
+        ]
+    );
+    assert_eq!(none.count(), 1 + TRIES, "no more is asked than that");
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ async fn by_a_gateway_it_asks_for_that_version_alone() {
         host: "fraud.example.com".into(),
         path: "/infer".into(),
         token: "abc-direct".into(),
+        limit: None,
         version: Some("9ab1c2d3e4".into()),
     };
     let wanted = Warmup { probes: vec![probe], body: None, ..wanted(1) };

@@ -238,6 +238,13 @@ pub struct TrafficState {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub settled_at: Option<Timestamp>,
+    /// When every gateway that is to limit clients, and can be asked, was seen to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub limited_at: Option<Timestamp>,
+    /// Until then, a gateway's pod that was not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub unlimited: String,
     /// Digest of what it is to say, its number aside; another digest is another number.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Analysis, Bucket, Counted, Guardrail, Quality, Rollout, Shadow, Step, Traffic};
+use super::{Analysis, Bucket, Counted, Guardrail, Quality, Rollout, Shadow, Step, Traffic, secret};
 use crate::api::reasons::Reason;
 use crate::api::spec;
 use crate::settings::{GatewaySet, Settings};
@@ -19,7 +19,7 @@ impl Refusal {
 
 pub(super) fn traffic(
     spec: Option<&spec::Traffic>,
-    namespace: &str,
+    (namespace, uid): (&str, &str),
     settings: &Settings,
     refused: &mut Refusal,
 ) -> Traffic {
@@ -68,13 +68,21 @@ pub(super) fn traffic(
         gateways,
         sets,
         hosts,
+        path: spec.path.as_deref().map_or_else(String::new, |path| below(path, uid)),
         client_header: spec.client_header.clone(),
+        sticky: spec.sticky.unwrap_or_default(),
         per_client: limit.per_client.as_ref().map(|b| bucket(b, "perClient")),
         total: limit.total.as_ref().map(|b| bucket(b, "total")),
+        per_pod: limit.per_pod.as_ref().map(|b| bucket(b, "perPod")),
         limit_mode: limit.mode.unwrap_or_default(),
         version_header: spec.version_header.clone(),
         timeout: spec.timeout.as_ref().map(|t| time(Some(t), 0, "spec.traffic.timeout", refused)),
     }
+}
+
+/// A path as it is matched: `{uid}` filled in, no slash at its end.
+fn below(path: &str, uid: &str) -> String {
+    path.trim_end_matches('/').replace("{uid}", &secret(uid, "path"))
 }
 
 /// Whether a namespace may claim a host under an administrator's pattern: `*`, `*.example.com`,

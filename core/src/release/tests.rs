@@ -45,13 +45,6 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
             Reason::InvalidSpec,
             "spec.traffic.provider: GatewayAPI",
         ),
-        (gateway(json!({"sticky": true})), Reason::InvalidSpec, "spec.traffic.sticky"),
-        (gateway(json!({"path": "/fraud"})), Reason::InvalidSpec, "spec.traffic.path"),
-        (
-            gateway(json!({"rateLimit": {"perPod": {"requests": 5}}})),
-            Reason::InvalidSpec,
-            "spec.traffic.rateLimit.perPod",
-        ),
         (quality(json!({"metric": "auc"})), Reason::InvalidSpec, "spec.analysis.quality.metric"),
         (
             quality(json!({"correctMetric": "a", "totalMetric": "b"})),
@@ -83,7 +76,9 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
     }
     for spec in [
         json!({}),
-        gateway(json!({"provider": "Istio", "sticky": false, "path": "/"})),
+        gateway(
+            json!({"provider": "Istio", "sticky": true, "path": "/fraud", "rateLimit": {"perPod": {"requests": 5}}}),
+        ),
         quality(json!({"labelDelay": "0s"})),
         stored_at("https://models.example/fraud/1"),
     ] {
@@ -140,4 +135,18 @@ fn what_two_blocks_say_together_must_make_sense() {
         message,
         "spec.stable: maxReplicas 2 is below minReplicas 3, one of them from spec.runtime; raise it"
     );
+}
+
+#[test]
+fn a_path_has_no_slash_at_its_end_and_its_uid_is_twenty_digits_of_the_release_alone() {
+    let path = |given: &str| {
+        let traffic =
+            json!({"gateways": ["istio-ingress/public"], "hosts": ["a.example.com"], "path": given});
+        parsed(&json!({"traffic": traffic})).traffic.path
+    };
+    assert_eq!(path("/"), "");
+    assert_eq!(path("/fraud/v1"), "/fraud/v1");
+    let secret = path("/fraud/{uid}").strip_prefix("/fraud/").unwrap().to_owned();
+    assert!(secret.len() == 20 && secret.chars().all(|c| c.is_ascii_hexdigit()), "{secret}");
+    assert_ne!(secret, parsed(&json!({})).probe_token());
 }

@@ -2,7 +2,7 @@
 
 use super::read::{Refusal, counted, time};
 use crate::api::reasons::Reason;
-use crate::api::spec::{Guardrail, ModelReleaseSpec, Provider, Quality, RateLimit, Traffic, VersionSpec};
+use crate::api::spec::{Guardrail, ModelReleaseSpec, Provider, Quality, Traffic, VersionSpec};
 
 /// Refuses the first field of the spec that nothing here acts on.
 pub(super) fn refuse(spec: &ModelReleaseSpec, refused: &mut Refusal) {
@@ -28,15 +28,7 @@ fn found(given: bool, field: &str) -> Option<Found> {
 
 fn traffic(spec: &Traffic) -> impl Iterator<Item = Found> {
     let gateway_api = spec.provider.is_some_and(|provider| provider == Provider::GatewayApi);
-    let limit = spec.rate_limit.as_ref();
-    [
-        found(gateway_api, "traffic.provider: GatewayAPI"),
-        found(spec.sticky == Some(true), "traffic.sticky"),
-        found(spec.path.as_ref().is_some_and(|path| path != "/"), "traffic.path"),
-        found(limit.is_some_and(|RateLimit { per_pod, .. }| per_pod.is_some()), "traffic.rateLimit.perPod"),
-    ]
-    .into_iter()
-    .flatten()
+    found(gateway_api, "traffic.provider: GatewayAPI").into_iter()
 }
 
 fn quality(spec: &Quality) -> impl Iterator<Item = Found> {

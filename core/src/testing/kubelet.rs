@@ -67,6 +67,8 @@ impl World {
         });
         self.observed.claims = vec![Claim {
             object: "VirtualService ml/others".into(),
+            namespace: "ml".into(),
+            path: String::new(),
             release: Some("another release".into()),
             created: None,
             hosts: vec!["others.example.com".into()],
@@ -90,6 +92,10 @@ impl World {
 
     fn gateway(&self, probe: &Probe) -> GatewayAnswer {
         let seq = self.observed.children.values().find_map(|live| traffic::seq_read(&live.body));
-        GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq }
+        // What is there is in force at once, as long as nobody says otherwise.
+        let filters = self.observed.children.iter().filter(|(key, _)| key.kind == Kind::EnvoyFilter);
+        let text: String = filters.map(|(_, live)| live.body.to_string()).collect();
+        let limited = probe.limit.as_ref().map(|token| self.limits && text.contains(token));
+        GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq, limited }
     }
 }

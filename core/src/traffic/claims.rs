@@ -33,10 +33,11 @@ fn overlaps<'a>(
     claims: &'a [Claim],
 ) -> impl Iterator<Item = (&'a Claim, String, &'a str)> {
     claims.iter().filter(|claim| claim.release.as_deref() != Some(&release.uid)).filter_map(|claim| {
-        let at_gateway = shared_gateway(release, claim).and_then(|gateway| {
-            let taken = |host: &&String| claim.hosts.iter().any(|claimed| covers(claimed, host));
-            release.traffic.hosts.iter().find(taken).map(|host| (claim, host.clone(), gateway))
-        });
+        let at_gateway =
+            shared_gateway(release, claim).filter(|_| meets(release, claim)).and_then(|gateway| {
+                let taken = |host: &&String| claim.hosts.iter().any(|claimed| covers(claimed, host));
+                release.traffic.hosts.iter().find(taken).map(|host| (claim, host.clone(), gateway))
+            });
         at_gateway.or_else(|| {
             let in_mesh = release.traffic.mesh && claim.gateways.iter().any(|gateway| gateway == "mesh");
             let host = format!("{}.{}.svc", release.name, release.namespace);
@@ -44,6 +45,17 @@ fn overlaps<'a>(
             (in_mesh && claim.hosts.iter().any(taken)).then_some((claim, host, "mesh"))
         })
     })
+}
+
+/// Whether both may be asked for one path. Releases of one namespace may share a host as long as no path lies within
+/// another; with all others a host is shared or it is not.
+fn meets(release: &Release, claim: &Claim) -> bool {
+    let (ours, theirs) = (release.traffic.path.as_str(), claim.path.as_str());
+    let within = |path: &str, other: &str| {
+        path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let apart = !within(ours, theirs) && !within(theirs, ours);
+    claim.release.is_none() || claim.namespace != release.namespace || !apart
 }
 
 fn shared_gateway<'a>(release: &'a Release, claim: &Claim) -> Option<&'a str> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::{Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER};
+use super::{Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER, limit_token};
 use crate::meta::{self, fields, put};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
@@ -39,7 +39,7 @@ fn entrance_host(release: &Release, settings: &Settings, hash: &Hash, app: bool)
 /// never change, delegate to it. Its number is missing: see [`numbered`].
 pub fn traffic_object(release: &Release, settings: &Settings, split: &Split) -> (Key, Value) {
     let prefix = route_prefix(&release.namespace, &release.name);
-    let mut http = vec![probe(release, &prefix)];
+    let mut http = vec![probe(release, settings, &prefix)];
     http.extend(split.routes.iter().map(|route| direct(release, settings, &prefix, route)));
     http.push(shared(release, settings, &prefix, split));
     let spec = fields([("exportTo", json!(["."])), ("http", http.into())]);
@@ -58,16 +58,14 @@ pub fn numbered(mut object: Value, seq: i64) -> Value {
 }
 
 /// The route by which a gateway's pod says which decision it follows; it answers by itself.
-fn probe(release: &Release, prefix: &str) -> Value {
-    let token = release.probe_token();
-    json!({
-        "name": format!("{prefix}probe"),
-        "match": [
-            {"headers": {PROBE_HEADER: {"exact": token}}},
-            {"headers": {PROBE_HEADER: {"exact": format!("{token}-limit")}}},
-        ],
-        "directResponse": {"status": 200},
-    })
+fn probe(release: &Release, settings: &Settings, prefix: &str) -> Value {
+    let words = std::iter::once(release.probe_token()).chain(limit_token(release, settings));
+    let matches: Vec<Value> = words.map(|word| json!({"headers": {PROBE_HEADER: {"exact": word}}})).collect();
+    fields([
+        ("name", format!("{prefix}probe").into()),
+        ("match", matches.into()),
+        ("directResponse", json!({"status": 200})),
+    ])
 }
 
 /// A version's own route: for the operator by hash, for people by the version header.
@@ -142,7 +140,7 @@ fn policed(release: &Release, mut route: Value) -> Value {
 pub fn roots(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Value)> {
     let traffic = &release.traffic;
     // The delegating entry has no name: istiod would put it before those of our routes.
-    let delegate = json!([{"delegate": {"name": release.name, "namespace": release.namespace}}]);
+    let delegate = json!({"delegate": {"name": release.name, "namespace": release.namespace}});
     let mut roots = Vec::new();
     if !traffic.gateways.is_empty() && !traffic.hosts.is_empty() {
         // A gateway's pods see only what is exported to their namespace.
@@ -153,7 +151,7 @@ pub fn roots(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Valu
             "hosts": traffic.hosts,
             "gateways": traffic.gateways,
             "exportTo": export_to,
-            "http": delegate,
+            "http": [below(&traffic.path, delegate.clone())],
         });
         roots.push(virtual_service(release, &format!("{}-gateway", release.name), spec));
     }
@@ -162,11 +160,21 @@ pub fn roots(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Valu
             "hosts": [mesh_host(release, settings)],
             "gateways": ["mesh"],
             "exportTo": settings.traffic.mesh_export_to,
-            "http": delegate,
+            "http": [delegate],
         });
         roots.push(virtual_service(release, &format!("{}-mesh", release.name), spec));
     }
     roots.into_iter().map(|(key, root)| (key, meta::with_seq(root, seq))).collect()
+}
+
+/// An entry that takes only what is below a path, which the model does not see.
+fn below(path: &str, mut entry: Value) -> Value {
+    if !path.is_empty() {
+        let matches = json!([{"uri": {"exact": path}}, {"uri": {"prefix": format!("{path}/")}}]);
+        meta::set(&mut entry, &["match"], matches);
+        meta::set(&mut entry, &["rewrite"], json!({"uri": "/"}));
+    }
+    entry
 }
 
 fn virtual_service(release: &Release, name: &str, spec: Value) -> (Key, Value) {

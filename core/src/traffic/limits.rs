@@ -2,13 +2,14 @@
 //! on both versions.
 
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::PROBE_HEADER;
+use super::filter::{of_gateways, of_pods, takers};
 use super::istio::seconds;
+use super::{AT_GATEWAY, LIMIT_HEADER, PROBE_HEADER};
 use crate::api::spec::LimitMode;
-use crate::meta::{self, fields};
-use crate::plan::{Key, Kind};
+use crate::meta::{self, fields, put};
+use crate::plan::Key;
 use crate::release::{Bucket, Release};
 use crate::settings::{GatewaySet, Settings};
 use crate::version::text_digest;
@@ -17,76 +18,109 @@ use crate::version::text_digest;
 mod tests;
 
 /// The `EnvoyFilters` that limit clients, one per set of gateways that takes them. None without a limit.
-///
-/// A set without a selector gets none: an empty one would reach every gateway of the namespace.
 pub fn limits(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Value)> {
-    let traffic = &release.traffic;
-    if traffic.hosts.is_empty() || (traffic.per_client.is_none() && traffic.total.is_none()) {
+    if !has_limits(release) {
         return Vec::new();
     }
-    let takes = |set: &&GatewaySet| set.envoy_filters && !set.selector.is_empty();
-    traffic.sets.iter().filter(takes).map(|set| limit(release, settings, set, seq)).collect()
+    let of = |set: &GatewaySet| {
+        let patch = before_the_router(release, "", "GATEWAY", of_clients(release, settings, set));
+        let (key, filter) = of_gateways(release, set, "limit", vec![patch]);
+        (key, meta::with_seq(filter, seq))
+    };
+    takers(release).map(of).collect()
 }
 
-fn limit(release: &Release, settings: &Settings, set: &GatewaySet, seq: i64) -> (Key, Value) {
-    let name = format!("mrel.{}.{}.{}.limit", release.namespace, release.name, set.name);
+/// Value of the probe header by which a gateway's pod proves that it limits clients as is wanted now: the second such
+/// request in a second is refused. It bears a digest of the limits, so a pod with older ones, or with none, proves
+/// nothing. None if nothing is to be refused at any gateway.
+pub fn limit_token(release: &Release, settings: &Settings) -> Option<String> {
+    let traffic = &release.traffic;
+    let enforced = traffic.limit_mode == LimitMode::Enforce && has_limits(release);
+    let bucket = |bucket: Bucket| json!([bucket.requests, seconds(bucket.window), bucket.burst]);
+    let digest = enforced.then(|| {
+        let sets: Vec<Value> = takers(release).map(|set| json!([set.name, set.replicas])).collect();
+        let all = json!([
+            [traffic.hosts, traffic.path, traffic.client_header, settings.traffic.max_clients, sets],
+            traffic.per_client.map(bucket),
+            traffic.total.map(bucket),
+        ]);
+        text_digest(&all.to_string())
+    })?;
+    let short: String = digest.chars().take(8).collect();
+    Some(format!("{}-limit-{short}", release.probe_token()))
+}
+
+/// Whether clients are to be limited at gateways.
+pub fn has_limits(release: &Release) -> bool {
+    let traffic = &release.traffic;
+    !traffic.hosts.is_empty() && (traffic.per_client.is_some() || traffic.total.is_some())
+}
+
+/// The `EnvoyFilter` that shields each pod, behind the split, in its own sidecar. None unless asked for.
+///
+/// As a product's limit it would be wrong: it would refuse a client on one version and not on the other.
+pub fn pod_limit(release: &Release, seq: i64) -> Option<(Key, Value)> {
+    let bucket = release.traffic.per_pod?;
+    let patch = before_the_router(release, ".pod", "SIDECAR_INBOUND", of_pod(release, bucket));
+    let (key, filter) = of_pods(release, "pod-limit", vec![patch]);
+    Some((key, meta::with_seq(filter, seq)))
+}
+
+/// The patch that puts a filter right before the router, so after authentication: claims that were copied to headers
+/// count.
+fn before_the_router(release: &Release, word: &str, context: &str, config: Value) -> Value {
     let value = fields([
         // Filters of one name share what a route says of them, so every release has a name of its own.
-        ("name", format!("mrel.{}.{}", release.namespace, release.name).into()),
-        ("typed_config", filter(release, settings, set)),
+        ("name", format!("mrel.{}.{}{word}", release.namespace, release.name).into()),
+        ("typed_config", config),
     ]);
-    let place = json!({"context": "GATEWAY", "listener": {"filterChain": {"filter": {
+    let place = json!({"context": context, "listener": {"filterChain": {"filter": {
         "name": "envoy.filters.network.http_connection_manager",
         "subFilter": {"name": "envoy.filters.http.router"},
     }}}});
-    // Right before the router, so after authentication: claims that were copied to headers count.
     let patch = fields([("operation", "INSERT_BEFORE".into()), ("value", value)]);
-    let patch = fields([("applyTo", "HTTP_FILTER".into()), ("match", place), ("patch", patch)]);
-    let spec = fields([
-        ("priority", 10.into()),
-        ("workloadSelector", json!({"labels": set.selector})),
-        ("configPatches", vec![patch].into()),
-    ]);
-    let object = fields([
-        ("apiVersion", "networking.istio.io/v1alpha3".into()),
-        ("kind", "EnvoyFilter".into()),
-        ("metadata", meta::beside_gateway(release, &set.namespace, &name)),
-        ("spec", spec),
-    ]);
-    let key = Key { kind: Kind::EnvoyFilter, namespace: set.namespace.clone(), name };
-    (key, meta::with_seq(object, seq))
+    fields([("applyTo", "HTTP_FILTER".into()), ("match", place), ("patch", patch)])
 }
 
-fn filter(release: &Release, settings: &Settings, set: &GatewaySet) -> Value {
+/// The filter of a gateway: buckets of each client and of the whole, and none for what it does not know.
+fn of_clients(release: &Release, settings: &Settings, set: &GatewaySet) -> Value {
     let mut rules = Rules::default();
-    rules.per_client(release);
-    rules.total(release, set);
-    rules.check(release);
+    let token = limit_token(release, settings);
+    rules.per_client(release, token.as_deref());
+    rules.total(release, set, token.as_deref());
+    rules.check(release, token.as_deref());
+    // Never binds: it counts requests for all hosts of the gateway.
+    let shared = json!({"max_tokens": u32::MAX, "tokens_per_fill": u32::MAX, "fill_interval": "1s"});
+    let wait = release.traffic.per_client.or(release.traffic.total).map_or(1, retry_after);
+    let mut config = filter(release, shared, AT_GATEWAY, wait);
+    put(&mut config, "always_consume_default_token_bucket", Some(false));
+    put(&mut config, "max_dynamic_descriptors", Some(settings.traffic.max_clients));
+    put(&mut config, "rate_limits", Some(rules.actions));
+    put(&mut config, "descriptors", Some(rules.descriptors));
+    Value::Object(config)
+}
+
+/// The filter of a pod: one bucket for all requests.
+fn of_pod(release: &Release, bucket: Bucket) -> Value {
+    Value::Object(filter(release, tokens(bucket, 1), "pod", retry_after(bucket)))
+}
+
+/// What both have. `place` is told in refusals, `wait` are seconds after which to come again.
+fn filter(release: &Release, bucket: Value, place: &str, wait: i128) -> Map<String, Value> {
     let enforced = match release.traffic.limit_mode {
         LimitMode::Enforce => 100,
         LimitMode::Observe => 0,
     };
-    let told = vec![
-        header("x-local-rate-limit", "gateway"),
-        header("retry-after", &retry_after(release).to_string()),
-    ];
-    // Never binds: it counts requests for all hosts of the gateway.
-    let shared = json!({"max_tokens": u32::MAX, "tokens_per_fill": u32::MAX, "fill_interval": "1s"});
-    fields([
-        (
-            "@type",
-            "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit".into(),
-        ),
-        ("stat_prefix", stat_prefix(release).into()),
-        ("token_bucket", shared),
-        ("always_consume_default_token_bucket", false.into()),
-        ("max_dynamic_descriptors", settings.traffic.max_clients.into()),
-        ("filter_enabled", share("mrel_enabled", 100)),
-        ("filter_enforced", share("mrel_enforced", enforced)),
-        ("response_headers_to_add", told.into()),
-        ("rate_limits", rules.actions.into()),
-        ("descriptors", rules.descriptors.into()),
-    ])
+    let told = [header(LIMIT_HEADER, place), header("retry-after", &wait.to_string())];
+    let mut config = Map::new();
+    let kind = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit";
+    put(&mut config, "@type", Some(kind));
+    put(&mut config, "stat_prefix", Some(stat_prefix(release)));
+    put(&mut config, "token_bucket", Some(bucket));
+    put(&mut config, "filter_enabled", Some(share("mrel_enabled", 100)));
+    put(&mut config, "filter_enforced", Some(share("mrel_enforced", enforced)));
+    put(&mut config, "response_headers_to_add", Some(told));
+    config
 }
 
 /// What is counted, and how much of each is allowed.
@@ -103,9 +137,9 @@ impl Rules {
     }
 
     /// Each client by its name, and by its address if it gives none.
-    fn per_client(&mut self, release: &Release) {
+    fn per_client(&mut self, release: &Release, token: Option<&str>) {
         let Some(bucket) = release.traffic.per_client.map(|bucket| tokens(bucket, 1)) else { return };
-        let own = own_request(release);
+        let own = own_request(release, token);
         let whose = json!({"key": "release", "value": full_name(release)});
         let Some(header) = &release.traffic.client_header else {
             let entries = vec![whose, json!({"key": "remote_address"})];
@@ -127,20 +161,22 @@ impl Rules {
     }
 
     /// The release, both versions: each gateway pod has its share.
-    fn total(&mut self, release: &Release, set: &GatewaySet) {
+    fn total(&mut self, release: &Release, set: &GatewaySet, token: Option<&str>) {
         let Some(bucket) = release.traffic.total else { return };
         let whose = json!({"key": "release", "value": full_name(release)});
-        self.add(vec![own_request(release)], vec![whose], tokens(bucket, set.replicas));
+        self.add(vec![own_request(release, token)], vec![whose], tokens(bucket, set.replicas));
     }
 
-    /// The operator's own check that the filter is there: its second question in a second is refused.
-    fn check(&mut self, release: &Release) {
+    /// The operator's own check that the filter is there: its second question in a second is refused. Of one that
+    /// refuses nothing there is none.
+    fn check(&mut self, release: &Release, token: Option<&str>) {
+        let Some(token) = token else { return };
         let asked = json!({"header_value_match": {
             "descriptor_key": "probe",
             "descriptor_value": full_name(release),
             "headers": [{
                 "name": PROBE_HEADER,
-                "string_match": {"exact": format!("{}-limit", release.probe_token())},
+                "string_match": {"exact": token},
             }],
         }});
         let one = Bucket { requests: 1, window: SignedDuration::from_secs(1), burst: 1 };
@@ -148,11 +184,11 @@ impl Rules {
     }
 }
 
-/// Matches a request to the release's hosts, in any case and with any port, that is none of our own questions.
-fn own_request(release: &Release) -> Value {
+/// Matches a request to the release's hosts, in any case and with any port, and to its path, that is none of our own
+/// questions.
+fn own_request(release: &Release, token: Option<&str>) -> Value {
     let hosts: Vec<String> = release.traffic.hosts.iter().map(|host| escape(host)).collect();
-    let token = release.probe_token();
-    let is_not = |word: String| {
+    let is_not = |word: &str| {
         json!({
             "name": PROBE_HEADER,
             // Whole: a prefix would let a forged one pass unlimited.
@@ -161,17 +197,17 @@ fn own_request(release: &Release) -> Value {
             "treat_missing_header_as_empty": true,
         })
     };
+    let regex =
+        |name: &str, regex: String| json!({"name": name, "string_match": {"safe_regex": {"regex": regex}}});
+    let path = &release.traffic.path;
+    let below = (!path.is_empty()).then(|| regex(":path", format!("{}([/?].*)?", escape(path))));
+    let host = regex(":authority", format!("(?i)({})(:[0-9]+)?", hosts.join("|")));
+    let questions = std::iter::once(is_not(&release.probe_token())).chain(token.map(is_not));
+    let headers: Vec<Value> = std::iter::once(host).chain(below).chain(questions).collect();
     json!({"header_value_match": {
         "descriptor_key": "release",
         "descriptor_value": full_name(release),
-        "headers": [
-            {
-                "name": ":authority",
-                "string_match": {"safe_regex": {"regex": format!("(?i)({})(:[0-9]+)?", hosts.join("|"))}},
-            },
-            is_not(token.clone()),
-            is_not(format!("{token}-limit")),
-        ],
+        "headers": headers,
     }})
 }
 
@@ -205,9 +241,8 @@ fn tokens(bucket: Bucket, pods: i32) -> Value {
     })
 }
 
-/// Seconds after which a refused client has one request again, at least 1; by the client's own limit, if there is one.
-fn retry_after(release: &Release) -> i128 {
-    let Some(bucket) = release.traffic.per_client.or(release.traffic.total) else { return 1 };
+/// Seconds after which a bucket that is empty has one request again, at least 1.
+fn retry_after(bucket: Bucket) -> i128 {
     let per_second = i128::from(bucket.requests.max(1)).saturating_mul(1_000_000_000);
     let nanos = bucket.window.as_nanos().max(0);
     nanos.saturating_add(per_second).saturating_sub(1).checked_div(per_second).unwrap_or(1).max(1)

@@ -10,6 +10,11 @@ use crate::observed::Claim;
 
 const TOKEN: &str = "ac1fb0c70e475ec6bdac";
 
+/// The word by which limits as the full sample has them are proven.
+fn limit_word() -> String {
+    limit_token(&sample::full(), &sample::settings()).unwrap()
+}
+
 fn entry(hash: &str, name: &str, weight: i32) -> Entry {
     Entry { hash: Hash::known(hash), name: name.to_owned(), app: false, weight }
 }
@@ -79,7 +84,7 @@ fn the_traffic_object_is_the_contracts() {
                     "name": "mr.ml.fraud.probe",
                     "match": [
                         {"headers": {"x-modelrelease-probe": {"exact": TOKEN}}},
-                        {"headers": {"x-modelrelease-probe": {"exact": format!("{TOKEN}-limit")}}},
+                        {"headers": {"x-modelrelease-probe": {"exact": limit_word()}}},
                     ],
                     "directResponse": {"status": 200, "body": {"string": "12"}},
                     "headers": {"response": {"set": {"x-modelrelease-seq": "12"}}},
@@ -166,7 +171,7 @@ fn the_url_is_the_first_host_or_the_name_in_the_mesh() {
 
 #[test]
 fn each_set_that_can_be_asked_is_asked() {
-    let asked = probes(&sample::full());
+    let asked = probes(&sample::full(), &sample::settings());
     assert_eq!(
         asked,
         [Probe {
@@ -177,13 +182,14 @@ fn each_set_that_can_be_asked_is_asked() {
             host: "fraud.example.com".into(),
             path: "/".into(),
             token: TOKEN.into(),
+            limit: Some(limit_word()),
             version: None,
         }]
     );
     let mut silent = sample::full();
     silent.traffic.sets[0].probe_port = None;
-    assert_eq!(probes(&silent), []);
-    assert_eq!(probes(&sample::minimal()), []);
+    assert_eq!(probes(&silent, &sample::settings()), []);
+    assert_eq!(probes(&sample::minimal(), &sample::settings()), []);
 }
 
 #[test]
@@ -289,6 +295,8 @@ proptest! {
 fn claim(hosts: &[&str], gateways: &[&str], created: &str) -> Claim {
     Claim {
         object: "VirtualService web/site".into(),
+        namespace: "web".into(),
+        path: String::new(),
         release: None,
         created: Some(created.parse().unwrap()),
         hosts: hosts.iter().map(|&h| h.to_owned()).collect(),
@@ -342,6 +350,102 @@ fn other_hosts_and_other_gateways_are_nobodys_business() {
     let own =
         Claim { release: Some(release.uid.clone()), ..claim(&["*"], &["istio-ingress/public"], BEFORE) };
     assert_eq!(conflict(&release, &[own]), None, "its own root");
+}
+
+#[test]
+fn releases_of_one_namespace_share_a_host_as_long_as_no_path_lies_within_another() {
+    let at = |path: &str| Release {
+        traffic: crate::release::Traffic { path: path.into(), ..sample::full().traffic },
+        ..sample::full()
+    };
+    let other = |path: &str, namespace: &str, release: Option<&str>| {
+        let release = release.map(str::to_owned);
+        let all = claim(&["fraud.example.com"], &["istio-ingress/public"], BEFORE);
+        [Claim { path: path.into(), namespace: namespace.into(), release, ..all }]
+    };
+    let taken = |ours: &str, theirs: &[Claim]| conflict(&at(ours), theirs).is_some();
+    for (ours, theirs, meet) in [
+        ("/a", "/b", false),
+        ("/a", "/ab", false),
+        ("/a/b", "/a/c", false),
+        ("/a", "/a", true),
+        ("/a", "/a/b", true),
+        ("/a/b", "/a", true),
+        ("", "/a", true),
+        ("/a", "", true),
+    ] {
+        assert_eq!(taken(ours, &other(theirs, "ml", Some("another"))), meet, "{ours} beside {theirs}");
+        assert!(taken(ours, &other(theirs, "web", Some("another"))), "of another namespace");
+        assert!(taken(ours, &other(theirs, "ml", None)), "of nobody's release");
+    }
+}
+
+#[test]
+fn below_a_path_the_model_sees_requests_without_it() {
+    let mut release = sample::full();
+    release.traffic.path = "/fraud/v1".into();
+    let all = roots(&release, &sample::settings(), 3);
+    assert_eq!(
+        all[0].1.pointer("/spec/http").unwrap(),
+        &json!([{
+            "match": [{"uri": {"exact": "/fraud/v1"}}, {"uri": {"prefix": "/fraud/v1/"}}],
+            "rewrite": {"uri": "/"},
+            "delegate": {"name": "fraud", "namespace": "ml"},
+        }])
+    );
+    assert_eq!(
+        all[1].1.pointer("/spec/http").unwrap(),
+        &json!([{"delegate": {"name": "fraud", "namespace": "ml"}}])
+    );
+    assert_eq!(probes(&release, &sample::settings())[0].path, "/fraud/v1/");
+    assert_eq!(
+        probes_of(&release, &sample::settings(), &Hash::known("9ab1c2d3e4"), "/warm")[0].path,
+        "/fraud/v1/warm"
+    );
+    assert_eq!(url(&release, &sample::settings()), "http://fraud.example.com/fraud/v1/");
+}
+
+#[test]
+fn a_sticky_split_is_by_the_clients_name_and_a_salt_of_its_version() {
+    let mut release = sample::full();
+    assert_eq!(sticky(&release, &Hash::known("9ab1c2d3e4"), 7), [], "unless asked for");
+    release.traffic.sticky = true;
+    let all = sticky(&release, &Hash::known("9ab1c2d3e4"), 7);
+    let [(key, object)] = all.as_slice() else { panic!("one set, one filter") };
+    assert_eq!(key.to_string(), "EnvoyFilter istio-ingress/mrel.ml.fraud.public.sticky");
+    assert_eq!(object["metadata"]["annotations"], json!({"modelrelease.dev/seq": "7"}));
+    let patch = |host: &str| {
+        json!({
+            "applyTo": "HTTP_ROUTE",
+            "match": {"context": "GATEWAY", "routeConfiguration": {"vhost": {
+                "domainName": host, "route": {"name": "mr.ml.fraud.split"},
+            }}},
+            "patch": {"operation": "MERGE", "value": {"route": {
+                "weighted_clusters": {"use_hash_policy": true},
+                "hash_policy": [{
+                    "header": {
+                        "header_name": "x-user-id",
+                        "regex_rewrite": {"pattern": {"regex": "^(.*)$"}, "substitution": "9ab1c2d3e4:\\1"},
+                    },
+                    "terminal": true,
+                }],
+            }}},
+        })
+    };
+    assert_eq!(
+        object["spec"],
+        json!({
+            "priority": 10,
+            "workloadSelector": {"labels": {"istio": "ingressgateway"}},
+            "configPatches": [patch("fraud.example.com"), patch("fraud.example.org")],
+        })
+    );
+    release.traffic.sets[0].selector.clear();
+    assert_eq!(
+        sticky(&release, &Hash::known("9ab1c2d3e4"), 7),
+        [],
+        "without a selector it would reach everybody"
+    );
 }
 
 #[test]

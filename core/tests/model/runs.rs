@@ -180,7 +180,8 @@ fn nights() -> Vec<Run> {
     let one = Budget { edits: 1, ..NOTHING };
     vec![
         again("two", Budget { notes: 1, ..one }),
-        Run { name: "two stale", ..again("two", Budget { lags: 1, ..one }) },
+        Run { name: "two stale", begin: Begin::Trial, ..again("two", Budget { lags: 1, ..NOTHING }) },
+        Run { name: "again stale", ..again("again", Budget { notes: 1, lags: 1, ..NOTHING }) },
         Run { name: "two faults", ..again("two", Budget { faults: 1, ..one }) },
         again("faults", Budget { notes: 1, faults: 2, lags: 1, ..one }),
         again("stale", Budget { lags: 2, faults: 2, ..one }),

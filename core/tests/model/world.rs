@@ -88,7 +88,12 @@ impl Lab {
     pub(super) fn answered(&self, asks: &Asks, input: &Input, observed: &mut Observed) {
         observed.answers = asks.queries.iter().map(|query| self.answer(query, input, observed)).collect();
         let seq = observed.children.values().find_map(|live| traffic::seq_read(&live.body));
-        let gateway = |set: &str| GatewayAnswer { set: set.to_owned(), pod: "gateway-0".into(), seq };
+        let gateway = |set: &str| GatewayAnswer {
+            set: set.to_owned(),
+            pod: "gateway-0".into(),
+            seq,
+            limited: Some(true),
+        };
         observed.gateways = asks.probes.iter().map(|probe| gateway(&probe.set)).collect();
         observed.warmup = asks.warmup.as_ref().map(|warmup| WarmupAnswer {
             hash: warmup.hash.clone(),

@@ -75,6 +75,14 @@ fn a_limit_stands_in_the_gateways_listener_before_the_split() {
 }
 
 #[test]
+fn beside_a_gateway_of_its_own_namespace_a_limit_is_owned_like_everything_else() {
+    let mut release = sample::full();
+    release.traffic.sets[0].namespace = "ml".into();
+    let all = limits(&release, &sample::settings(), 5);
+    assert_eq!(all[0].1["metadata"]["ownerReferences"][0]["uid"], release.uid.as_str());
+}
+
+#[test]
 fn what_is_not_configured_is_left_out() {
     let owned = |lists: &[&[&str]]| -> Vec<Vec<String>> {
         lists.iter().map(|keys| keys.iter().map(|&k| k.to_owned()).collect()).collect()
@@ -91,6 +99,47 @@ fn what_is_not_configured_is_left_out() {
         assert_eq!(limits(&limited(&nothing), &sample::settings(), 1), []);
     }
     assert_eq!(limits(&sample::minimal(), &sample::settings(), 1), []);
+}
+
+#[test]
+fn a_limit_counts_only_what_is_below_the_releases_path() {
+    assert!(!per_client(&json!({})).to_string().contains(":path"));
+    let filter = per_client(&json!({"path": "/fraud/v1.x".replace('.', "-")}));
+    let headers = filter.pointer("/rate_limits/0/actions/0/header_value_match/headers").unwrap();
+    assert_eq!(headers[1]["name"], ":path");
+    let regex = headers[1]["string_match"]["safe_regex"]["regex"].as_str().unwrap();
+    let whole = Regex::new(&format!("^(?:{regex})$")).unwrap();
+    for own in ["/fraud/v1-x", "/fraud/v1-x/", "/fraud/v1-x/predict", "/fraud/v1-x?a=/b"] {
+        assert!(whole.is_match(own), "{own}");
+    }
+    for other in ["/", "/fraud", "/fraud/v1-xy", "/a/fraud/v1-x", "/FRAUD/v1-x"] {
+        assert!(!whole.is_match(other), "{other}");
+    }
+}
+
+#[test]
+fn a_pods_own_limit_is_one_bucket_in_its_sidecar() {
+    assert_eq!(pod_limit(&sample::full(), 1), None, "unless asked for");
+    let asked = json!({"rateLimit": {"perPod": {"requests": 300, "window": "1m"}, "mode": "Observe"}});
+    let (key, object) = pod_limit(&limited(&asked), 4).unwrap();
+    assert_eq!(key.to_string(), "EnvoyFilter ml/fraud.pod-limit");
+    assert_eq!(object["metadata"]["ownerReferences"][0]["controller"], true, "it goes with its release");
+    assert_eq!(
+        object["spec"]["workloadSelector"],
+        json!({"labels": {"modelrelease.dev/name": "fraud", "modelrelease.dev/component": "model"}})
+    );
+    let patch = &object["spec"]["configPatches"][0];
+    assert_eq!(patch["match"]["context"], "SIDECAR_INBOUND");
+    assert_eq!(patch["patch"]["value"]["name"], "mrel.ml.fraud.pod");
+    let filter = &patch["patch"]["value"]["typed_config"];
+    assert_eq!(
+        filter["token_bucket"],
+        json!({"max_tokens": 300, "tokens_per_fill": 300, "fill_interval": "60s"})
+    );
+    assert_eq!(filter["filter_enforced"]["default_value"]["numerator"], 0, "it only counts");
+    assert_eq!(filter.pointer("/response_headers_to_add/0/header/value").unwrap(), "pod");
+    assert!(filter.get("descriptors").is_none() && filter.get("rate_limits").is_none());
+    assert_eq!(limits(&limited(&asked), &sample::settings(), 4), [], "no gateway has to know");
 }
 
 #[test]
@@ -142,12 +191,40 @@ fn the_operators_own_questions_are_known_whole_and_not_counted() {
         })
     };
     assert_eq!(headers[1], is_not(TOKEN));
-    assert_eq!(headers[2], is_not(&format!("{TOKEN}-limit")));
+    let word =
+        limit_token(&limited(&json!({"rateLimit": {"perClient": {"requests": 20}}})), &sample::settings())
+            .unwrap();
+    assert!(word.starts_with(&format!("{TOKEN}-limit-")), "{word}");
+    assert_eq!(headers[2], is_not(&word));
     let check = filter.pointer("/rate_limits/1/actions/0/header_value_match/headers").unwrap();
-    let exact = json!({"exact": format!("{TOKEN}-limit")});
+    let exact = json!({"exact": word});
     assert_eq!(check, &json!([{"name": "x-modelrelease-probe", "string_match": exact}]));
     let one = json!({"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "1s"});
     assert_eq!(filter["descriptors"][1]["token_bucket"], one);
+}
+
+#[test]
+fn other_limits_are_proven_by_another_word_and_those_that_refuse_nothing_by_none() {
+    let word = |more: &Value| limit_token(&limited(more), &sample::settings());
+    let limit = |requests: i32, window: &str| json!({"perClient": {"requests": requests, "window": window}});
+    let one = word(&json!({"rateLimit": limit(20, "60s")}));
+    assert_eq!(one, word(&json!({"rateLimit": limit(20, "1m")})), "the same in other words");
+    let others = [
+        word(&json!({"rateLimit": limit(21, "60s")})),
+        word(&json!({"rateLimit": limit(20, "61s")})),
+        word(&json!({"rateLimit": {"total": {"requests": 20, "window": "60s"}}})),
+        word(&json!({"rateLimit": limit(20, "60s"), "clientHeader": "x-user-id"})),
+        word(&json!({"rateLimit": limit(20, "60s"), "path": "/fraud"})),
+    ];
+    for other in others {
+        assert!(other.is_some() && other != one, "{other:?}");
+    }
+    let observing = json!({"rateLimit": {"perClient": {"requests": 20}, "mode": "Observe"}});
+    assert_eq!((word(&observing), word(&json!({}))), (None, None));
+    assert!(
+        !filter_of(&observing).to_string().contains("probe\",\"descriptor"),
+        "and no bucket is made for it"
+    );
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! What a release asks of proxies and does not get from them: limits, and clients that keep their version.
+
+use crate::api::reasons::Reason;
+use crate::api::status::Track;
+use crate::situation::Situation;
+use crate::traffic;
+
+/// Time in which gateways are given new limits. Seconds.
+const SOON: i64 = 5;
+
+/// Name of a sidecar's container, as Istio injects it.
+const SIDECAR: &str = "istio-proxy";
+
+/// The first thing that is lacking, with what to do about it.
+pub(super) fn lacking(s: &Situation) -> Option<(Reason, String)> {
+    let traffic = &s.release.traffic;
+    let limits = traffic::has_limits(s.release);
+    let refusing = traffic.sets.iter().find(|set| !traffic::takes_filters(set));
+    if let Some(set) = refusing.filter(|_| limits || traffic.sticky) {
+        let (reason, what) = if limits {
+            (Reason::RateLimitUnsupported, "no client is limited")
+        } else {
+            (Reason::StickyUnsupported, "no client keeps its version")
+        };
+        let name = &set.name;
+        return Some((
+            reason,
+            format!(
+                "{what} at gateway set {name}, which takes no EnvoyFilters: the administrator gives it a selector and envoyFilters: true"
+            ),
+        ));
+    }
+    unproven(s).or_else(|| without_sidecar(s))
+}
+
+/// A gateway's pod that does not refuse what it should.
+fn unproven(s: &Situation) -> Option<(Reason, String)> {
+    let memory = &s.status.state.traffic;
+    let late = memory.changed_at.is_some_and(|at| s.elapsed(at).as_secs() >= SOON);
+    (late && !memory.unlimited.is_empty()).then(|| {
+        let message = format!(
+            "{} does not keep the limits: istiod or the proxy refused them, which their logs tell; it is asked again each minute",
+            memory.unlimited
+        );
+        (Reason::RateLimitUnsupported, message)
+    })
+}
+
+/// A pod that nothing stands before which could limit it.
+fn without_sidecar(s: &Situation) -> Option<(Reason, String)> {
+    s.release.traffic.per_pod?;
+    let serves = |hash: &str| {
+        s.status.versions.iter().any(|v| v.hash == hash && matches!(v.track, Track::Stable | Track::Canary))
+    };
+    let bare = s.observed.pods.iter().find(|pod| {
+        let sidecar = pod.containers.iter().any(|container| container.name == SIDECAR);
+        pod.ready && !sidecar && !pod.deleting && serves(&pod.hash)
+    })?;
+    let message =
+        format!("pod {} has no sidecar, so rateLimit.perPod does not shield it: inject one", bare.name);
+    Some((Reason::RateLimitUnsupported, message))
+}
+
+/// What holds at gateways only, in a release that callers inside the mesh reach too.
+pub(super) fn not_in_the_mesh(s: &Situation) -> &'static str {
+    let traffic = &s.release.traffic;
+    match (traffic.mesh && !traffic.gateways.is_empty(), traffic::has_limits(s.release), traffic.sticky) {
+        (true, true, true) => "; callers inside the mesh are neither limited nor kept to a version",
+        (true, true, false) => "; callers inside the mesh are not limited",
+        (true, false, true) => "; callers inside the mesh are not kept to a version",
+        _ => "",
+    }
+}
