@@ -22,11 +22,12 @@ use crate::meta::{self, Component};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
 use crate::settings::Settings;
+use crate::traffic::Entrance;
 use crate::version::{Hash, Version};
 
 pub use artifact::{VOLUME as MODEL_VOLUME, claim, path as model_path};
 pub use autoscaler::{autoscaler, scale_read};
-pub use record::{has_app, record, recorded};
+pub use record::{entrance_recorded, record, recorded};
 pub use service::apex;
 
 /// What was rendered for a version when it first got a role: whole objects but for replicas and `seq`.
@@ -115,6 +116,13 @@ pub fn render(release: &Release, version: &Version, settings: &Settings) -> Rend
             service: Cow::Owned(service::render(release, part)),
         }),
     }
+}
+
+/// How requests enter a version.
+pub fn entrance(version: &Version) -> Entrance {
+    let app = Part::app(version);
+    let part = app.unwrap_or_else(|| Part::model(version));
+    Entrance { app: app.is_some(), grpc: preset::ports(part.preset, part.pod).grpc.is_some() }
 }
 
 /// Names a version's Deployment.

@@ -136,13 +136,8 @@ fn limits(status: &mut ModelReleaseStatus, s: &Situation) {
         one.map(|answer| format!("{set}: pod {}", answer.pod))
             .or_else(|| all.is_empty().then(|| set.to_owned()))
     });
-    match lacking {
-        Some(lacking) => memory.unlimited = lacking,
-        None => {
-            memory.limited_at = Some(s.now);
-            memory.unlimited.clear();
-        }
-    }
+    memory.limited_at = lacking.is_none().then_some(s.now);
+    memory.unlimited = lacking.unwrap_or_default();
 }
 
 /// Whether every proxy that could carry a request was asked, and has it. Sidecars cannot be asked.

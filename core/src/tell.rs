@@ -201,13 +201,11 @@ fn traffic_applied(s: &Situation) -> Said {
         return (Is::False, reason, message);
     }
     if memory.settled_at.is_some() {
-        return match lacking(s) {
-            Some((reason, message)) => (Is::False, reason, message),
-            None => {
-                let message = format!("every gateway has the committed weights{}", not_in_the_mesh(s));
-                (Is::True, Reason::WeightsInForce, message)
-            }
-        };
+        let in_force = || format!("every gateway has the committed weights{}", not_in_the_mesh(s));
+        return lacking(s).map_or_else(
+            || (Is::True, Reason::WeightsInForce, in_force()),
+            |(reason, message)| (Is::False, reason, message),
+        );
     }
     match not_applied(s) {
         Some((reason, message)) => (Is::False, reason, message),

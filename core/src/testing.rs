@@ -52,8 +52,8 @@ pub struct World {
     pub warms: Option<bool>,
     /// Whether gateways answer the operator.
     pub gateways: bool,
-    /// Whether they take the limits that they are given.
-    pub limits: bool,
+    /// Sets of them that refuse the filters that they are given, by name.
+    pub refusing: BTreeSet<String>,
     /// Whether Prometheus answers.
     pub prometheus: bool,
     /// What it says if it does.
@@ -109,7 +109,7 @@ impl World {
             cut: BTreeSet::new(),
             warms: None,
             gateways: true,
-            limits: true,
+            refusing: BTreeSet::new(),
             prometheus: true,
             says: Says::Numbers,
             crowded: false,

@@ -16,6 +16,7 @@ use crate::version::Hash;
 
 pub use claims::{conflict, dispute};
 pub use filter::takes as takes_filters;
+pub(crate) use istio::{GRPC, HTTP};
 pub use istio::{numbered, roots, traffic_object};
 pub use limits::{has_limits, limit_token, limits, pod_limit};
 pub use read::{mirror_read, read_back, routes_read, seq_read};
@@ -43,13 +44,22 @@ pub struct Split {
     pub mirror: Option<Mirror>,
 }
 
+/// How requests enter a version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entrance {
+    /// Whether by its app.
+    pub app: bool,
+    /// Whether gRPC is served there, beside HTTP.
+    pub grpc: bool,
+}
+
 /// A version that gets copies of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
     /// Its hash.
     pub hash: Hash,
-    /// Whether requests enter it by its app.
-    pub app: bool,
+    /// Where requests enter it.
+    pub entrance: Entrance,
     /// Percent of the requests that are copied, 1 to 100.
     pub percent: i32,
 }
@@ -61,8 +71,8 @@ pub struct Entry {
     pub hash: Hash,
     /// Its name for people.
     pub name: String,
-    /// Whether requests enter it by its app.
-    pub app: bool,
+    /// Where requests enter it.
+    pub entrance: Entrance,
     /// Its percent, 0 to 100.
     pub weight: i32,
 }
@@ -74,8 +84,8 @@ pub struct Route {
     pub hash: Hash,
     /// Its name for people.
     pub name: String,
-    /// Whether requests enter it by its app.
-    pub app: bool,
+    /// Where requests enter it.
+    pub entrance: Entrance,
     /// Values of the version header that ask for it: its name, and `stable` or `canary`.
     pub words: Vec<String>,
 }

@@ -35,7 +35,7 @@ pub fn split(s: &Situation) -> Option<Split> {
     let stable = s.role(Track::Stable)?;
     let entry = |v: &VersionStatus, weight| {
         let hash = Hash::known(&v.hash);
-        Entry { app: s.has_app(&hash), hash, name: v.version.clone(), weight }
+        Entry { entrance: s.entrance(&hash), hash, name: v.version.clone(), weight }
     };
     let candidate = s.role(Track::Canary).filter(|_| takes_part(s));
     let leaving = s.role(Track::Failed);
@@ -49,7 +49,7 @@ pub fn split(s: &Situation) -> Option<Split> {
     let route = |v: &VersionStatus, word: Option<&str>| {
         let hash = Hash::known(&v.hash);
         let words = std::iter::once(v.version.clone()).chain(word.map(str::to_owned)).collect();
-        Route { app: s.has_app(&hash), hash, name: v.version.clone(), words }
+        Route { entrance: s.entrance(&hash), hash, name: v.version.clone(), words }
     };
     let routes = [
         Some(route(stable, Some("stable"))),
@@ -68,7 +68,7 @@ pub fn split(s: &Situation) -> Option<Split> {
 fn copies(s: &Situation, candidate: &VersionStatus) -> Option<Mirror> {
     let shadow = s.release.rollout.shadow.as_ref().filter(|_| s.phase() == Phase::Shadowing)?;
     let hash = Hash::known(&candidate.hash);
-    Some(Mirror { app: s.has_app(&hash), hash, percent: shadow.mirror_percent })
+    Some(Mirror { entrance: s.entrance(&hash), hash, percent: shadow.mirror_percent })
 }
 
 /// Whether the candidate has its place in the traffic object: it was ready, and has not lost its endpoints since.

@@ -332,7 +332,7 @@ fn a_crash_after_any_write_ends_as_without_it() {
 #[test]
 fn limits_that_a_gateway_does_not_keep_are_told_within_ten_seconds_and_hold_no_weight_back() {
     let mut world = World::new("v1", None);
-    world.limits = false;
+    world.refusing.insert("public".into());
     let mut world = world.until("v1 serves", |w| w.phase() == Phase::Stable && w.settled());
     assert_eq!(world.condition("TrafficApplied"), "True/WeightsInForce", "gateways are given time");
     world = world.during(9);
@@ -342,7 +342,7 @@ fn limits_that_a_gateway_does_not_keep_are_told_within_ten_seconds_and_hold_no_w
     assert!(told.is_some_and(|told| told.contains("public: pod gateway-0")), "the message names the pod");
     world.canary(Some("v2"));
     let mut world = world.until("v2 has weight", |w| w.weights.last() == Some(&10));
-    world.limits = true;
+    world.refusing.clear();
     let world = world.during(61);
     assert_eq!(world.condition("TrafficApplied"), "True/WeightsInForce", "it is asked again");
 }

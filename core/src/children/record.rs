@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{App, Rendered};
 use crate::meta::{self, Component};
 use crate::release::Release;
+use crate::traffic::Entrance;
 use crate::version::Hash;
 
 /// The ControllerRevision that keeps what was rendered for a version.
@@ -26,8 +27,16 @@ pub fn record(release: &Release, hash: &Hash, name: &str, rendered: &Rendered, s
     meta::with_seq(object, seq)
 }
 
-/// Whether a live record holds an app.
-pub fn has_app(body: &Value) -> bool {
+/// How requests enter the version of a live record.
+pub fn entrance_recorded(body: &Value) -> Entrance {
+    let app = has_app(body);
+    let service: &[&str] = if app { &["data", "app", "service"] } else { &["data", "service"] };
+    let ports = meta::at(body, service).and_then(|service| meta::at(service, &["spec", "ports"]));
+    let named = |port: &Value| port.get("name").and_then(Value::as_str) == Some("grpc");
+    Entrance { app, grpc: ports.and_then(Value::as_array).is_some_and(|ports| ports.iter().any(named)) }
+}
+
+fn has_app(body: &Value) -> bool {
     meta::at(body, &["data", "app"]).is_some()
 }
 

@@ -6,15 +6,15 @@ use super::{Part, Rendered, preset};
 use crate::api::LABEL_COMPONENT;
 use crate::meta;
 use crate::release::Release;
+use crate::traffic::{GRPC, HTTP};
 use crate::version::Hash;
 
 /// The version's Service: its pods alone, on the ports that every version has.
 pub(super) fn render(release: &Release, part: Part) -> Value {
     let own = preset::ports(part.preset, part.pod);
-    let http =
-        json!({"name": "http", "port": 80, "targetPort": own.http, "protocol": "TCP", "appProtocol": "http"});
+    let http = json!({"name": "http", "port": HTTP, "targetPort": own.http, "protocol": "TCP", "appProtocol": "http"});
     let grpc = own.grpc.map(
-        |port| json!({"name": "grpc", "port": 9000, "targetPort": port, "protocol": "TCP", "appProtocol": "grpc"}),
+        |port| json!({"name": "grpc", "port": GRPC, "targetPort": port, "protocol": "TCP", "appProtocol": "grpc"}),
     );
     let labels = part.labels(release);
     let ports: Vec<Value> = [Some(http), grpc].into_iter().flatten().collect();

@@ -11,7 +11,7 @@ use crate::observed::{Live, Observed, Pod};
 use crate::plan::{Key, Kind};
 use crate::pods;
 use crate::release::Release;
-use crate::traffic;
+use crate::traffic::{self, Entrance};
 use crate::version::{Hash, Warmup};
 
 /// The traffic object, if it is there and ours.
@@ -34,14 +34,19 @@ impl Situation<'_> {
             .filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()))
     }
 
-    /// Whether a version has an app: by what was rendered for it, else by the spec.
-    pub fn has_app(&self, hash: &Hash) -> bool {
+    /// How requests enter a version: by what was rendered for it, else by the spec.
+    pub fn entrance(&self, hash: &Hash) -> Entrance {
         let record = self.observed.children.get(&children::record_key(self.release, hash));
         let ours = record.filter(|live| live.owner.as_deref() == Some(self.release.uid.as_str()));
         match ours {
-            Some(live) => children::has_app(&live.body),
-            None => self.release.version(hash).is_some_and(|version| version.app().is_some()),
+            Some(live) => children::entrance_recorded(&live.body),
+            None => self.release.version(hash).map(children::entrance).unwrap_or_default(),
         }
+    }
+
+    /// Whether a version has an app.
+    pub fn has_app(&self, hash: &Hash) -> bool {
+        self.entrance(hash).app
     }
 
     /// Ready endpoints of a version's own Service; with an app of that Service which has fewer.

@@ -5,13 +5,20 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::{Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER, limit_token};
+use super::{Entrance, Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER, limit_token};
 use crate::meta::{self, fields, put};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
 use crate::seeded::{Bug, on};
 use crate::settings::Settings;
 use crate::version::Hash;
+
+/// Port of every version's Service for HTTP, and for gRPC if it is served.
+pub(crate) const HTTP: i32 = 80;
+pub(crate) const GRPC: i32 = 9000;
+
+/// End of the name of a route that is for gRPC alone.
+pub(super) const GRPC_TWIN: &str = "-grpc";
 
 /// Start of the names of a release's routes. Names of releases and namespaces have no dots, so it is unique.
 pub(super) fn route_prefix(namespace: &str, release: &str) -> String {
@@ -28,8 +35,8 @@ fn service_host(release: &Release, settings: &Settings, service: &str) -> String
 }
 
 /// Where requests enter a version: by its app if it has one.
-fn entrance_host(release: &Release, settings: &Settings, hash: &Hash, app: bool) -> String {
-    let service = if app { release.app_name(hash) } else { release.object_name(hash) };
+fn entrance_host(release: &Release, settings: &Settings, hash: &Hash, entrance: Entrance) -> String {
+    let service = if entrance.app { release.app_name(hash) } else { release.object_name(hash) };
     service_host(release, settings, &service)
 }
 
@@ -40,8 +47,14 @@ fn entrance_host(release: &Release, settings: &Settings, hash: &Hash, app: bool)
 pub fn traffic_object(release: &Release, settings: &Settings, split: &Split) -> (Key, Value) {
     let prefix = route_prefix(&release.namespace, &release.name);
     let mut http = vec![probe(release, settings, &prefix)];
-    http.extend(split.routes.iter().map(|route| direct(release, settings, &prefix, route)));
-    http.push(shared(release, settings, &prefix, split));
+    for route in &split.routes {
+        let whole = direct(release, settings, &prefix, route);
+        http.extend(route.entrance.grpc.then(|| over_grpc(whole.clone())));
+        http.push(whole);
+    }
+    let whole = shared(release, settings, &prefix, split);
+    http.extend(shared_over_grpc(&whole, split));
+    http.push(whole);
     let spec = fields([("exportTo", json!(["."])), ("http", http.into())]);
     virtual_service(release, &release.name, spec)
 }
@@ -78,7 +91,7 @@ fn direct(release: &Release, settings: &Settings, prefix: &str, route: &Route) -
         route.words.iter().map(move |word| json!({"headers": {header.as_str(): {"exact": word}}}))
     });
     let matches: Vec<Value> = std::iter::once(operator).chain(people).collect();
-    let to = Value::Object(destination(release, settings, &route.hash, &route.name, route.app));
+    let to = Value::Object(destination(release, settings, &route.hash, &route.name, route.entrance));
     let name = format!("{prefix}to-{}", route.hash);
     policed(release, fields([("name", name.into()), ("match", matches.into()), ("route", vec![to].into())]))
 }
@@ -89,7 +102,7 @@ fn direct(release: &Release, settings: &Settings, prefix: &str, route: &Route) -
 /// routes (stickiness) would then make Envoy refuse the whole table of that port.
 fn shared(release: &Release, settings: &Settings, prefix: &str, split: &Split) -> Value {
     let weighted = split.entries.iter().map(|entry| {
-        let mut to = destination(release, settings, &entry.hash, &entry.name, entry.app);
+        let mut to = destination(release, settings, &entry.hash, &entry.name, entry.entrance);
         put(&mut to, "weight", Some(entry.weight).filter(|weight| *weight > 0 || !on(Bug::R5)));
         Value::Object(to)
     });
@@ -98,15 +111,60 @@ fn shared(release: &Release, settings: &Settings, prefix: &str, split: &Split) -
         weighted.retain(|entry| entry.get("weight") != Some(&json!(0)));
     }
     let mut route = fields([("name", format!("{prefix}split").into()), ("route", weighted.into())]);
-    if let Some(Mirror { hash, app, percent }) = &split.mirror {
-        let host = entrance_host(release, settings, hash, *app);
+    if let Some(Mirror { hash, entrance, percent }) = &split.mirror {
+        let host = entrance_host(release, settings, hash, *entrance);
         let copies = json!([{
-            "destination": {"host": host, "port": {"number": 80}},
+            "destination": {"host": host, "port": {"number": HTTP}},
             "percentage": {"value": percent},
         }]);
         meta::set(&mut route, &["mirrors"], copies);
     }
     policed(release, route)
+}
+
+/// A route's twin for gRPC, to be put before it: the same, of requests that say so, to the port for it.
+fn over_grpc(mut route: Value) -> Value {
+    let name = route.get("name").and_then(Value::as_str).map(|name| format!("{name}{GRPC_TWIN}"));
+    let mut matches =
+        route.get("match").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![json!({})]);
+    for one in &mut matches {
+        meta::set(one, &["headers", "content-type"], json!({"prefix": "application/grpc"}));
+    }
+    let fields = [("name", json!(name)), ("match", matches.into())];
+    for (field, value) in fields {
+        meta::set(&mut route, &[field], value);
+    }
+    for list in ["route", "mirrors"] {
+        for to in route.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            meta::set(to, &["destination", "port"], json!({"number": GRPC}));
+        }
+    }
+    route
+}
+
+/// The split of gRPC: the same weights. While only the first version serves it, all of it stays there: a version that
+/// does not would fail each of these requests. None if the first does not.
+fn shared_over_grpc(whole: &Value, split: &Split) -> Option<Value> {
+    let [first, second] = &split.entries;
+    if !first.entrance.grpc {
+        return None;
+    }
+    let mut twin = over_grpc(whole.clone());
+    if !second.entrance.grpc {
+        let entries = twin.get_mut("route").and_then(Value::as_array_mut)?;
+        let all = entries.first().cloned()?;
+        *entries = [100, 0]
+            .map(|weight| {
+                let mut entry = all.clone();
+                meta::set(&mut entry, &["weight"], json!(weight));
+                entry
+            })
+            .to_vec();
+    }
+    if split.mirror.as_ref().is_some_and(|mirror| !mirror.entrance.grpc) {
+        twin.as_object_mut()?.remove("mirrors");
+    }
+    Some(twin)
 }
 
 /// A version as destination; its answers name it, if they are to.
@@ -115,11 +173,11 @@ fn destination(
     settings: &Settings,
     hash: &Hash,
     name: &str,
-    app: bool,
+    entrance: Entrance,
 ) -> Map<String, Value> {
-    let host = entrance_host(release, settings, hash, app);
+    let host = entrance_host(release, settings, hash, entrance);
     let mut fields = Map::new();
-    put(&mut fields, "destination", Some(json!({"host": host, "port": {"number": 80}})));
+    put(&mut fields, "destination", Some(json!({"host": host, "port": {"number": HTTP}})));
     let named = release.traffic.version_header.as_ref();
     put(&mut fields, "headers", named.map(|header| json!({"response": {"set": {header.as_str(): name}}})));
     fields

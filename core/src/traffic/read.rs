@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::istio::route_prefix;
+use super::istio::{GRPC_TWIN, route_prefix};
 use crate::meta::at;
 use crate::version::Hash;
 
@@ -23,12 +23,17 @@ pub fn read_back(body: &Value) -> Option<Vec<(Hash, i32)>> {
     if route.get("match").is_some() {
         return None;
     }
-    let [first, second] = route.get("route")?.as_array()?.as_slice() else { return None };
-    let ((one, a), (other, b)) = (ours.entry(first)?, ours.entry(second)?);
-    if a.checked_add(b)? != 100 {
-        return None;
+    let shares = ours.shares(route)?;
+    let twin = format!("{split}{GRPC_TWIN}");
+    for route in http.iter().filter(|route| name(route) == Some(twin.as_str())) {
+        // gRPC has the same weights, or is left with the first version while the other does not serve it.
+        let own = ours.shares(route)?;
+        let left = shares.first().is_some_and(|(first, _)| own == [(first.clone(), 100)]);
+        if own != shares && !left {
+            return None;
+        }
     }
-    Some(if one == other { vec![(one, 100)] } else { vec![(one, a), (other, b)] })
+    Some(shares)
 }
 
 /// The version that gets copies, and the percent of requests that are copied; none without.
@@ -83,6 +88,16 @@ impl Ours {
     fn has_own_requests(&self, route: &Value) -> bool {
         let matches = route.get("match").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
         matches && name(route).is_some_and(|name| name.starts_with(&self.prefix))
+    }
+
+    /// The weights of a route's two entries, each version once.
+    fn shares(&self, route: &Value) -> Option<Vec<(Hash, i32)>> {
+        let [first, second] = route.get("route")?.as_array()?.as_slice() else { return None };
+        let ((one, a), (other, b)) = (self.entry(first)?, self.entry(second)?);
+        if a.checked_add(b)? != 100 {
+            return None;
+        }
+        Some(if one == other { vec![(one, 100)] } else { vec![(one, a), (other, b)] })
     }
 
     /// The version and percent of an entry.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::filter::{of_gateways, takers};
-use super::istio::route_prefix;
+use super::istio::{GRPC_TWIN, route_prefix};
 use crate::meta::{self, fields};
 use crate::plan::Key;
 use crate::release::Release;
@@ -20,15 +20,21 @@ pub fn sticky(release: &Release, salt: &Hash, seq: i64) -> Vec<(Key, Value)> {
     let traffic = &release.traffic;
     let Some(header) = traffic.client_header.as_deref().filter(|_| traffic.sticky) else { return Vec::new() };
     let of = |set: &GatewaySet| {
-        let patches = traffic.hosts.iter().map(|host| patch(release, host, header, salt)).collect();
+        // A client has one version over HTTP and gRPC.
+        let both = ["split".to_owned(), format!("split{GRPC_TWIN}")];
+        let patches = traffic
+            .hosts
+            .iter()
+            .flat_map(|host| both.iter().map(move |route| patch(release, (host, route), header, salt)));
+        let patches = patches.collect();
         let (key, filter) = of_gateways(release, set, "sticky", patches);
         (key, meta::with_seq(filter, seq))
     };
     takers(release).map(of).collect()
 }
 
-fn patch(release: &Release, host: &str, header: &str, salt: &Hash) -> Value {
-    let route = format!("{}split", route_prefix(&release.namespace, &release.name));
+fn patch(release: &Release, (host, route): (&str, &str), header: &str, salt: &Hash) -> Value {
+    let route = format!("{}{route}", route_prefix(&release.namespace, &release.name));
     let by_client = json!({
         "header": {
             "header_name": header,

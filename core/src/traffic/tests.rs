@@ -16,14 +16,14 @@ fn limit_word() -> String {
 }
 
 fn entry(hash: &str, name: &str, weight: i32) -> Entry {
-    Entry { hash: Hash::known(hash), name: name.to_owned(), app: false, weight }
+    Entry { hash: Hash::known(hash), name: name.to_owned(), entrance: Entrance::default(), weight }
 }
 
 fn route(hash: &str, words: &[&str]) -> Route {
     Route {
         hash: Hash::known(hash),
         name: words[0].to_owned(),
-        app: false,
+        entrance: Entrance::default(),
         words: words.iter().map(|&w| w.to_owned()).collect(),
     }
 }
@@ -113,7 +113,8 @@ fn without_a_version_header_only_the_operator_reaches_a_version_directly() {
 #[test]
 fn copies_go_to_the_version_that_is_to_get_them_and_weights_stay() {
     let hash = Hash::known("9ab1c2d3e4");
-    let split = Split { mirror: Some(Mirror { hash, app: false, percent: 30 }), ..ninety_ten() };
+    let split =
+        Split { mirror: Some(Mirror { hash, entrance: Entrance::default(), percent: 30 }), ..ninety_ten() };
     let body = object(&sample::minimal(), &split);
     let shared = body.pointer("/spec/http/4").unwrap();
     let copies = shared["mirrors"].as_array().unwrap();
@@ -352,6 +353,83 @@ fn other_hosts_and_other_gateways_are_nobodys_business() {
     assert_eq!(conflict(&release, &[own]), None, "its own root");
 }
 
+/// Routes of an object by their names, in their order.
+fn routes_of(body: &Value) -> Vec<(&str, &Value)> {
+    let all = body.pointer("/spec/http").unwrap().as_array().unwrap();
+    all.iter()
+        .map(|route| (route["name"].as_str().unwrap().strip_prefix("mr.ml.fraud.").unwrap(), route))
+        .collect()
+}
+
+/// Weights of a route by hash and port.
+fn weights_of(route: &Value) -> Vec<(String, i64, i64)> {
+    let entries = route["route"].as_array().unwrap().iter();
+    let hash = |entry: &Value| entry["destination"]["host"].as_str().unwrap()[6..16].to_owned();
+    entries
+        .map(|entry| {
+            (
+                hash(entry),
+                entry["destination"]["port"]["number"].as_i64().unwrap(),
+                entry["weight"].as_i64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn grpc_has_the_same_weights_on_its_own_port_and_comes_first() {
+    let mut split = ninety_ten();
+    split.entries.iter_mut().for_each(|entry| entry.entrance.grpc = true);
+    split.routes[1].entrance.grpc = true;
+    let body = object(&sample::full(), &split);
+    let routes = routes_of(&body);
+    let names: Vec<&str> = routes.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        names,
+        [
+            "probe",
+            "to-5f3c0a9b11",
+            "to-9ab1c2d3e4-grpc",
+            "to-9ab1c2d3e4",
+            "to-0000000001",
+            "split-grpc",
+            "split"
+        ]
+    );
+    let (_, direct) = routes[2];
+    for one in direct["match"].as_array().unwrap() {
+        assert_eq!(one["headers"]["content-type"], json!({"prefix": "application/grpc"}));
+        assert!(one["headers"].as_object().unwrap().len() > 1, "and what asks for the version: {one}");
+    }
+    assert_eq!(direct["route"][0]["destination"]["port"]["number"], 9000);
+    let (_, twin) = routes[5];
+    assert_eq!(twin["match"], json!([{"headers": {"content-type": {"prefix": "application/grpc"}}}]));
+    assert_eq!(weights_of(twin), [("5f3c0a9b11".into(), 9000, 90), ("9ab1c2d3e4".into(), 9000, 10)]);
+    assert_eq!(weights_of(routes[6].1), [("5f3c0a9b11".into(), 80, 90), ("9ab1c2d3e4".into(), 80, 10)]);
+    let hashes = ["5f3c0a9b11", "9ab1c2d3e4"].map(Hash::known);
+    assert_eq!(read_back(&body), Some(vec![(hashes[0].clone(), 90), (hashes[1].clone(), 10)]));
+    assert_eq!(routes_read(&body).len(), 3, "a version has one route, however many twins");
+    let mut other = body.clone();
+    other["spec"]["http"][5]["route"][0]["weight"] = json!(80);
+    other["spec"]["http"][5]["route"][1]["weight"] = json!(20);
+    assert_eq!(read_back(&other), None, "other weights of gRPC are not what was written");
+}
+
+#[test]
+fn grpc_stays_with_the_first_version_while_the_other_does_not_serve_it() {
+    let mut split = ninety_ten();
+    split.entries[0].entrance.grpc = true;
+    let body = object(&sample::full(), &split);
+    let routes = routes_of(&body);
+    let twin = routes.iter().find(|(name, _)| *name == "split-grpc").unwrap().1;
+    assert_eq!(weights_of(twin), [("5f3c0a9b11".into(), 9000, 100), ("5f3c0a9b11".into(), 9000, 0)]);
+    assert!(read_back(&body).is_some_and(|weights| weights[1].1 == 10), "the weights are those of HTTP");
+    split.entries[0].entrance.grpc = false;
+    split.entries[1].entrance.grpc = true;
+    let body = object(&sample::full(), &split);
+    assert!(!body.to_string().contains("split-grpc"), "nobody asks a new service of the old version");
+}
+
 #[test]
 fn releases_of_one_namespace_share_a_host_as_long_as_no_path_lies_within_another() {
     let at = |path: &str| Release {
@@ -414,11 +492,11 @@ fn a_sticky_split_is_by_the_clients_name_and_a_salt_of_its_version() {
     let [(key, object)] = all.as_slice() else { panic!("one set, one filter") };
     assert_eq!(key.to_string(), "EnvoyFilter istio-ingress/mrel.ml.fraud.public.sticky");
     assert_eq!(object["metadata"]["annotations"], json!({"modelrelease.dev/seq": "7"}));
-    let patch = |host: &str| {
+    let patch = |host: &str, route: &str| {
         json!({
             "applyTo": "HTTP_ROUTE",
             "match": {"context": "GATEWAY", "routeConfiguration": {"vhost": {
-                "domainName": host, "route": {"name": "mr.ml.fraud.split"},
+                "domainName": host, "route": {"name": format!("mr.ml.fraud.{route}")},
             }}},
             "patch": {"operation": "MERGE", "value": {"route": {
                 "weighted_clusters": {"use_hash_policy": true},
@@ -437,7 +515,12 @@ fn a_sticky_split_is_by_the_clients_name_and_a_salt_of_its_version() {
         json!({
             "priority": 10,
             "workloadSelector": {"labels": {"istio": "ingressgateway"}},
-            "configPatches": [patch("fraud.example.com"), patch("fraud.example.org")],
+            "configPatches": [
+                patch("fraud.example.com", "split"),
+                patch("fraud.example.com", "split-grpc"),
+                patch("fraud.example.org", "split"),
+                patch("fraud.example.org", "split-grpc"),
+            ],
         })
     );
     release.traffic.sets[0].selector.clear();

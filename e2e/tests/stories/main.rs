@@ -17,6 +17,7 @@ mod killed;
 mod phases;
 mod quick;
 mod repair;
+mod traffic;
 mod ways;
 
 use std::sync::Arc;
@@ -39,6 +40,10 @@ async fn a_release_lives() {
         assert!(problems.is_empty(), "{problems:#?}");
         dashboard::every_panel_shows_series(&stage, demo::stories::RELEASES[0]).await;
         repair::what_a_hand_changed_is_put_right(&stage).await;
+    }
+    if asked("traffic") {
+        let problems = Box::pin(traffic::as_clients_see_it(&stage)).await;
+        assert!(problems.is_empty(), "{problems:#?}");
     }
     if asked("ways") {
         let problems = Box::pin(ways::out_of_every_phase(&stage)).await;

@@ -132,7 +132,7 @@ fn an_app_has_its_own_objects_and_calls_the_model_of_its_own_version() {
     assert_eq!(apex["spec"]["ports"], app.service["spec"]["ports"]);
     // The record keeps both.
     let kept = record(&release, hash, "v1", &rendered, 1);
-    assert!(has_app(&kept));
+    assert!(entrance_recorded(&kept).app);
     assert_eq!(recorded(&kept), Some(("v1", rendered)));
 }
 

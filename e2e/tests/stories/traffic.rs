@@ -1,0 +1,43 @@
+//! What clients see of the traffic: shares as decided, the same user on the same version, limits that know no version,
+//! releases below a path, and filters that a gateway refuses.
+
+mod ask;
+mod limits;
+mod paths;
+mod refused;
+mod shares;
+
+use std::sync::Arc;
+
+use testbed::Result;
+use testbed::demo::story::Stage;
+
+use ask::Line;
+
+/// Whether all of it is to be asked: `TRAFFIC=full`, which `make traffic` sets.
+fn full() -> bool {
+    std::env::var("TRAFFIC").is_ok_and(|how| how == "full")
+}
+
+/// All parts, one after another, for each has the gateway to itself; the table of what was measured, and what was not
+/// as it must be.
+pub async fn as_clients_see_it(stage: &Arc<Stage>) -> Vec<String> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut problems = Vec::new();
+    let mut note = |part: &str, told: Result<Vec<Line>>| match told {
+        Ok(told) => lines.extend(told),
+        Err(error) => problems.push(format!("{part}: {error}")),
+    };
+    note("shares", shares::and_who_gets_which(stage).await);
+    note("limits", limits::know_no_version(stage).await);
+    note("paths", paths::share_a_host(stage).await);
+    note("refused", refused::filters_are_told(stage).await);
+    println!("| what | must | was | |\n|---|---|---|---|");
+    for line in &lines {
+        println!("{line}");
+        if !line.holds {
+            problems.push(format!("{}: {}, and it must be {}", line.what, line.was, line.must));
+        }
+    }
+    problems
+}

@@ -1,0 +1,121 @@
+//! The share of each weight, and who gets which version as it rises.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use model_release_core::api::annotations::PAUSE;
+use model_release_core::api::status::Phase;
+use serde_json::json;
+use testbed::demo::manifest::Manifest;
+use testbed::demo::story::{Board, STEP, Stage, Story};
+use testbed::{Error, Result};
+
+use super::ask::{Got, Line, by_version, each};
+use super::full;
+
+const NAME: &str = "sticky";
+/// Weights that are held, each for as long as it is asked about.
+const WEIGHTS: [i32; 6] = [1, 10, 25, 50, 90, 99];
+/// Two-sided 99.9 % of the normal distribution.
+const SIGMAS: f64 = 3.29;
+
+/// Holds a canary at each weight by a pause, and asks as thousands of clients with a name and without.
+pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
+    let count = if full() { 10_000 } else { 1500 };
+    let manifest = Manifest {
+        steps: WEIGHTS.map(|percent| (percent, 5)).to_vec(),
+        ..Manifest::new(&stage.namespace, NAME, &stage.made.worse)
+    };
+    let manifest = manifest
+        .with("/spec/traffic/sticky", json!(true))
+        .with("/spec/traffic/rateLimit/perClient/requests", json!(1_000_000))
+        .with("/spec/analysis/quality", json!({"mode": "Disabled"}))
+        .with(
+            "/spec/analysis/guardrails",
+            json!([{"name": "errors", "metric": "ErrorRate", "maxRatio": "2", "minRequests": 10}]),
+        )
+        .with_canary(&stage.made.better);
+    let mut story = Story::begin(
+        stage,
+        &Board::default(),
+        ('S', "shares"),
+        Manifest { canary: None, ..manifest.clone() },
+    )
+    .await?;
+    story.manifest = manifest;
+    let canary = stage.made.better.name.clone();
+    let users: Vec<Option<String>> = (0..count).map(|n| Some(format!("user-{n}"))).collect();
+    let nobody = vec![None; count];
+    let mut lines = Vec::new();
+    let mut before: Option<(i32, BTreeSet<usize>)> = None;
+    story.try_canary().await?;
+    for weight in WEIGHTS {
+        story
+            .until(&format!("the canary has {weight} %"), STEP, |seen| {
+                let rung = seen.status.step.as_ref()?;
+                (rung.weight == weight && rung.settled_at.is_some()).then_some(())
+            })
+            .await?;
+        stage.releases.annotate(NAME, PAUSE, Some("true")).await?;
+        lines.push(share(
+            weight,
+            "without a name",
+            &each(stage, &story.manifest.host(), &nobody).await?,
+            &canary,
+        )?);
+        let named = each(stage, &story.manifest.host(), &users).await?;
+        lines.push(share(weight, "with a name", &named, &canary)?);
+        let again = each(stage, &story.manifest.host(), &users).await?;
+        let changed = named.iter().zip(&again).filter(|(one, other)| one.version != other.version).count();
+        lines.push(Line::new(
+            format!("users whose version changed between two requests at {weight} %"),
+            "0",
+            changed.to_string(),
+            changed == 0,
+        ));
+        let on: BTreeSet<usize> =
+            named.iter().enumerate().filter(|(_, got)| got.version == canary).map(|(n, _)| n).collect();
+        if let Some((from, then)) = &before {
+            let back = then.difference(&on).count();
+            let moved = on.difference(then).count();
+            lines.push(Line::new(
+                format!("users moved from {from} to {weight} %"),
+                "none back",
+                format!("{moved} of {count} to the canary, {back} back"),
+                back == 0,
+            ));
+        }
+        before = Some((weight, on));
+        stage.releases.annotate(NAME, PAUSE, None).await?;
+    }
+    story.until("it is promoted", STEP, |seen| (seen.phase() == Phase::Baking).then_some(())).await?;
+    let after = each(stage, &story.manifest.host(), &users).await?;
+    let counts = by_version(&after)?;
+    let all = counts.get(canary.as_str()) == Some(&count);
+    lines.push(Line::new(
+        "users after the promotion",
+        "all on what was the canary",
+        format!("{counts:?}"),
+        all,
+    ));
+    stage.releases.delete(NAME).await?;
+    Ok(lines)
+}
+
+/// Whether the canary's share lies inside the 99.9 % binomial interval of its weight.
+#[expect(clippy::cast_precision_loss, reason = "thousands of answers")]
+fn share(weight: i32, who: &str, all: &[Got], canary: &str) -> Result<Line> {
+    let counts = by_version(all)?;
+    let hits = counts.get(canary).copied().unwrap_or_default() as f64;
+    let (n, p) = (all.len() as f64, f64::from(weight) / 100.0);
+    if all.is_empty() {
+        return Err(Error::other("nobody asked"));
+    }
+    let (middle, wide) = (n * p, SIGMAS * (n * p * (1.0 - p)).sqrt() + 1.0);
+    Ok(Line::new(
+        format!("answers of the canary at {weight} % to clients {who}"),
+        format!("{:.0} to {:.0} of {n}", middle - wide, middle + wide),
+        format!("{hits}"),
+        (hits - middle).abs() <= wide,
+    ))
+}
