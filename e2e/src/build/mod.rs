@@ -109,7 +109,8 @@ impl Programs {
     pub fn link_tools(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         for (name, program) in self.tools() {
-            let (link, beside) = (folder.join(name), folder.join(format!(".{name}.new")));
+            // Two commands may link at once: each has a name of its own until it renames.
+            let (link, beside) = (folder.join(name), folder.join(format!(".{name}.{}", std::process::id())));
             if fs::read_link(&link).is_ok_and(|target| target == program) {
                 continue;
             }
