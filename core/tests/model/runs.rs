@@ -182,7 +182,14 @@ fn nights() -> Vec<Run> {
         again("two", Budget { notes: 1, ..one }),
         Run { name: "two stale", begin: Begin::Trial, ..again("two", Budget { lags: 1, ..NOTHING }) },
         Run { name: "again stale", ..again("again", Budget { notes: 1, lags: 1, ..NOTHING }) },
-        Run { name: "two faults", ..again("two", Budget { faults: 1, ..one }) },
+        Run { name: "two faults", ..again("two", Budget { faults: 2, ..one }) },
+        Run { name: "two edits", ..again("two", Budget { edits: 2, ..NOTHING }) },
+        Run { name: "again faults", ..again("again", Budget { notes: 2, faults: 1, ..NOTHING }) },
+        Run {
+            name: "two on trial",
+            begin: Begin::Trial,
+            ..again("two", Budget { notes: 1, faults: 1, ..NOTHING })
+        },
         again("faults", Budget { notes: 1, faults: 2, lags: 1, ..one }),
         again("stale", Budget { lags: 2, faults: 2, ..one }),
         again("birth", Budget { edits: 2, ..NOTHING }),
