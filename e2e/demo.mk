@@ -5,3 +5,9 @@
 
 demo: ## raise the testbed if needed and show four releases on it; the cluster stays
 	@$(if $(NAME),NAME="$(NAME)") $(if $(CLUSTER),CLUSTER="$(CLUSTER)") cargo run --quiet --package testbed --bin demo -- $(DEMO_FLAGS)
+
+.PHONY: traffic
+
+# A cluster that is up stays up with TESTBED_KEEP=1.
+traffic: ## what clients see of the traffic, at full length: shares, sticky clients, limits, paths, refused filters, rollbacks
+	@TRAFFIC=full STORIES=traffic,quick JUDGE_TIMES=1 cargo test --package testbed --locked --test stories -- --nocapture

@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model_release_core::observed::GatewayAnswer;
 use model_release_core::plan::Probe;
-use model_release_core::traffic::{AT_GATEWAY, LIMIT_HEADER, PROBE_HEADER, SEQ_HEADER};
+use model_release_core::traffic::{PROBE_HEADER, PROOF_HEADER, SEQ_HEADER};
 use tracing::debug;
 
 use crate::observe::{Target, gateway_pods};
@@ -73,15 +73,15 @@ impl Gateways {
         answer.headers().get(SEQ_HEADER)?.to_str().ok()?.trim().parse().ok()
     }
 
-    /// Whether one of some requests in a row is refused by the gateway's own limit: the bucket that they are for holds
-    /// one in a second. None without an answer.
+    /// Whether one of some requests in a row is refused by the limits of now: the bucket that they are for holds one in a
+    /// second. None without an answer.
     async fn limited(&self, probe: &Probe, target: &Target) -> Option<bool> {
-        let token = probe.limit.as_deref()?;
+        let limit = probe.limit.as_ref()?;
         for _ in 0..TRIES {
-            let answer = self.answer(probe, target, token).await?;
-            let by = answer.headers().get(LIMIT_HEADER).and_then(|by| by.to_str().ok());
-            if answer.status() == StatusCode::TOO_MANY_REQUESTS && by == Some(AT_GATEWAY) {
-                return Some(true);
+            let answer = self.answer(probe, target, &limit.token).await?;
+            if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+                let by = answer.headers().get(PROOF_HEADER).and_then(|by| by.to_str().ok());
+                return Some(by == Some(limit.proof.as_str()));
             }
         }
         Some(false)

@@ -73,7 +73,7 @@ fn propagation(s: &Situation, due: &mut Due) {
     }
     if memory.settled_at.is_some() && facts::limits_unproven(s) {
         // What the limits lack is told soon, and then somebody has to mend it.
-        let young = memory.changed_at.is_some_and(|t| s.elapsed(t) < seconds(10));
+        let young = s.status.state.limits.since.is_some_and(|t| s.elapsed(t) < seconds(10));
         due.after(Some(s.now), if young { seconds(1) } else { MENDED });
     }
     due.after(memory.settled_at.filter(|_| wanted::outlived(s)), s.release.rollout.drain);

@@ -7,7 +7,7 @@ mod asked;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::analysis::Subject;
-use crate::api::status::{ModelReleaseStatus, Phase, Track, TrafficState, TrafficStatus};
+use crate::api::status::{LimitsState, ModelReleaseStatus, Phase, Track, TrafficState, TrafficStatus};
 use crate::capacity;
 use crate::covers::covers;
 use crate::pods;
@@ -103,41 +103,41 @@ fn propagation(status: &mut ModelReleaseStatus, s: &Situation) {
 
 /// Whether a gateway that can be asked is still to be seen to limit clients as is wanted now.
 pub fn limits_unproven(s: &Situation) -> bool {
-    s.status.state.traffic.limited_at.is_none() && provers(s).next().is_some()
+    let memory = &s.status.state.limits;
+    to_prove(s).is_some_and(|digest| memory.digest != digest || memory.proven_at.is_none())
 }
 
-/// Names of the sets of gateways that are to prove their limits.
+/// Digest of the limits that gateways are to prove; none if there are none, or nobody who could be asked.
+fn to_prove(s: &Situation) -> Option<String> {
+    provers(s).next()?;
+    traffic::limit_proof(s.release, s.settings)
+}
+
+/// Names of the sets of gateways that take limits, and can be asked.
 fn provers<'a>(s: &'a Situation) -> impl Iterator<Item = &'a str> {
-    let traffic = &s.release.traffic;
-    let refuses = traffic::limit_token(s.release, s.settings).is_some();
-    let sets = traffic.sets.iter().filter(move |set| refuses && set.probe_port.is_some());
+    let sets = s.release.traffic.sets.iter().filter(|set| set.probe_port.is_some());
     sets.filter(|set| traffic::takes_filters(set)).map(|set| set.name.as_str())
 }
 
 /// What gateways were seen to refuse. No weight waits for it.
 fn limits(status: &mut ModelReleaseStatus, s: &Situation) {
-    let memory = &mut status.state.traffic;
-    if memory.digest.is_empty() || memory.limited_at.is_some() {
+    let memory = &mut status.state.limits;
+    let digest = to_prove(s).filter(|_| s.release.refused.is_none() && !s.expired()).unwrap_or_default();
+    if memory.digest != digest {
+        let since = (!digest.is_empty()).then_some(s.now);
+        *memory = LimitsState { digest, since, ..LimitsState::default() };
+    }
+    if memory.digest.is_empty() || memory.proven_at.is_some() || s.observed.gateways.is_empty() {
         return;
     }
-    let mut sets = provers(s).peekable();
-    if sets.peek().is_none() {
-        memory.unlimited.clear();
-        return;
-    }
-    let answers =
-        |set: &str| s.observed.gateways.iter().filter(move |answer| answer.set == set).collect::<Vec<_>>();
-    if s.observed.gateways.is_empty() {
-        return;
-    }
-    let lacking = sets.find_map(|set| {
-        let all = answers(set);
-        let one = all.iter().find(|answer| answer.limited != Some(true));
-        one.map(|answer| format!("{set}: pod {}", answer.pod))
-            .or_else(|| all.is_empty().then(|| set.to_owned()))
+    let lacking = provers(s).find_map(|set| {
+        let mut all = s.observed.gateways.iter().filter(|answer| answer.set == set).peekable();
+        let nobody = all.peek().is_none().then(|| format!("gateway set {set}, which has no ready pod,"));
+        let one = all.find(|answer| answer.limited != Some(true));
+        one.map(|answer| format!("pod {} of gateway set {set}", answer.pod)).or(nobody)
     });
-    memory.limited_at = lacking.is_none().then_some(s.now);
-    memory.unlimited = lacking.unwrap_or_default();
+    memory.proven_at = lacking.is_none().then_some(s.now);
+    memory.lacking = lacking.unwrap_or_default();
 }
 
 /// Whether every proxy that could carry a request was asked, and has it. Sidecars cannot be asked.

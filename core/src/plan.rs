@@ -45,6 +45,15 @@ impl Kind {
     }
 }
 
+/// How a gateway's pod is seen to keep the limits of now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitProbe {
+    /// Value of the header `x-modelrelease-probe` to which the pod refuses the second request in a second.
+    pub token: String,
+    /// Value of the header `x-modelrelease-limits` in that refusal.
+    pub proof: String,
+}
+
 /// Names one object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -195,9 +204,8 @@ pub struct Probe {
     pub path: String,
     /// Value of the header `x-modelrelease-probe`.
     pub token: String,
-    /// Another value of that header, to which the pod is to refuse the second request in a second; none if there is no
-    /// limit to be proven.
-    pub limit: Option<String>,
+    /// How the limits are proven; none if there are none to be.
+    pub limit: Option<LimitProbe>,
     /// Value of the header `x-modelrelease-version`: the hash of the version that is to answer; none is the gateway's
     /// own answer.
     pub version: Option<String>,

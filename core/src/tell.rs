@@ -19,6 +19,9 @@ use message::{awaits_promotion, doing, holding, not_applied, stalled};
 
 type Said = (Is, Reason, String);
 
+/// Time after which weights that are not in force are told in their condition; later the release stalls on it. Seconds.
+const TOLD: i64 = 8;
+
 /// The status with everything in it that is there to be read.
 pub fn tell(s: &Situation) -> ModelReleaseStatus {
     let mut status = s.status.clone();
@@ -207,7 +210,7 @@ fn traffic_applied(s: &Situation) -> Said {
             |(reason, message)| (Is::False, reason, message),
         );
     }
-    match not_applied(s) {
+    match not_applied(s, TOLD) {
         Some((reason, message)) => (Is::False, reason, message),
         None => (
             Is::Unknown,

@@ -9,7 +9,7 @@ mod sticky;
 #[cfg(test)]
 mod tests;
 
-use crate::plan::{Key, Kind, Probe};
+use crate::plan::{Key, Kind, LimitProbe, Probe};
 use crate::release::Release;
 use crate::settings::{GatewaySet, Settings};
 use crate::version::Hash;
@@ -18,7 +18,7 @@ pub use claims::{conflict, dispute};
 pub use filter::takes as takes_filters;
 pub(crate) use istio::{GRPC, HTTP};
 pub use istio::{numbered, roots, traffic_object};
-pub use limits::{has_limits, limit_token, limits, pod_limit};
+pub use limits::{has_limits, limit_proof, limits, pod_limit};
 pub use read::{mirror_read, read_back, routes_read, seq_read};
 pub use sticky::sticky;
 
@@ -29,7 +29,9 @@ pub const SEQ_HEADER: &str = "x-modelrelease-seq";
 /// Header of an answer that a limit refused; says where.
 pub const LIMIT_HEADER: &str = "x-local-rate-limit";
 /// Its value of a refusal by a gateway.
-pub const AT_GATEWAY: &str = "gateway";
+pub(crate) const AT_GATEWAY: &str = "gateway";
+/// Header of a gateway's refusal that tells by which limits.
+pub const PROOF_HEADER: &str = "x-modelrelease-limits";
 /// Header by which the operator asks for one version.
 pub const VERSION_HEADER: &str = "x-modelrelease-version";
 
@@ -103,7 +105,7 @@ pub fn owned_elsewhere(release: &Release, key: &Key) -> bool {
 /// What to ask the gateways' pods: which decision their routes follow. Nothing of sets that are not to be asked.
 pub fn probes(release: &Release, settings: &Settings) -> Vec<Probe> {
     let Some(host) = release.traffic.hosts.first() else { return Vec::new() };
-    let limit = limit_token(release, settings);
+    let proof = limit_proof(release, settings);
     let ask = |set: &GatewaySet| {
         set.probe_port.as_ref().map(|port| Probe {
             set: set.name.clone(),
@@ -113,7 +115,10 @@ pub fn probes(release: &Release, settings: &Settings) -> Vec<Probe> {
             host: host.clone(),
             path: format!("{}/", release.traffic.path),
             token: release.probe_token(),
-            limit: limit.clone().filter(|_| filter::takes(set)),
+            limit: proof
+                .clone()
+                .filter(|_| filter::takes(set))
+                .map(|proof| LimitProbe { token: limits::limit_token(release), proof }),
             version: None,
         })
     };

@@ -339,7 +339,10 @@ fn limits_that_a_gateway_does_not_keep_are_told_within_ten_seconds_and_hold_no_w
     assert_eq!(world.condition("TrafficApplied"), "False/RateLimitUnsupported", "{}", world.story());
     let told =
         world.status().conditions.iter().find(|c| c.type_ == "TrafficApplied").map(|c| c.message.clone());
-    assert!(told.is_some_and(|told| told.contains("public: pod gateway-0")), "the message names the pod");
+    assert!(
+        told.is_some_and(|told| told.contains("pod gateway-0 of gateway set public")),
+        "the message names the pod"
+    );
     world.canary(Some("v2"));
     let mut world = world.until("v2 has weight", |w| w.weights.last() == Some(&10));
     world.refusing.clear();

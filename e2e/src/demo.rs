@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod releases;
 pub mod report;
 pub mod screen;
+pub mod sticky;
 pub mod stories;
 pub mod story;
 

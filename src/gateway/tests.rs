@@ -1,6 +1,6 @@
 //! Tests of the probe against gateways that confirm, lag, say nothing or are not there.
 
-use model_release_core::plan::Probe;
+use model_release_core::plan::{LimitProbe, Probe};
 use serde_json::json;
 
 use super::*;
@@ -66,21 +66,22 @@ async fn each_ready_pod_is_asked_and_tells_the_number_that_it_follows() {
 #[tokio::test]
 async fn a_limit_is_proven_by_a_refusal_of_the_gateways_own() {
     let answer = |request: &str, refusal: &'static str| {
-        if request.to_ascii_lowercase().contains("x-modelrelease-probe: abc-limit-1") {
+        if request.to_ascii_lowercase().contains("x-modelrelease-probe: abc-limit") {
             response("429 Too Many Requests", refusal, "")
         } else {
             response("200 OK", "x-modelrelease-seq: 12\r\n", "12")
         }
     };
-    let limits = Server::start(move |request| answer(request, "x-local-rate-limit: gateway\r\n")).await;
-    let anothers = Server::start(move |request| answer(request, "x-local-rate-limit: pod\r\n")).await;
+    let limits = Server::start(move |request| answer(request, "x-modelrelease-limits: 1f\r\n")).await;
+    let older = Server::start(move |request| answer(request, "x-modelrelease-limits: 2e\r\n")).await;
     let none = Server::start(|_| response("200 OK", "x-modelrelease-seq: 12\r\n", "12")).await;
     let silent = Server::start(|_| Reply::Silence).await;
     let (caches, _woken) = Caches::new(&[]);
-    for (pod, server) in [("a", &limits), ("b", &anothers), ("c", &none), ("d", &silent)] {
+    for (pod, server) in [("a", &limits), ("b", &older), ("c", &none), ("d", &silent)] {
         behind(&caches, pod, server.address.port());
     }
-    let probe = Probe { limit: Some("abc-limit-1".into()), ..probe() };
+    let probe =
+        Probe { limit: Some(LimitProbe { token: "abc-limit".into(), proof: "1f".into() }), ..probe() };
     let answers = Gateways::default().ask(&caches, vec![probe]).await;
     let told: Vec<_> = answers.iter().map(|a| (a.pod.as_str(), a.seq, a.limited)).collect();
     assert_eq!(

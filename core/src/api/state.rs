@@ -26,6 +26,9 @@ pub struct State {
     pub handled: Handled,
     /// The traffic object.
     pub traffic: TrafficState,
+    /// The limits at gateways.
+    #[serde(skip_serializing_if = "unlimited")]
+    pub limits: LimitsState,
     /// Counts of each check, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
@@ -52,6 +55,7 @@ impl Default for State {
             clocks: Clocks::default(),
             handled: Handled::default(),
             traffic: TrafficState::default(),
+            limits: LimitsState::default(),
             checks: BTreeMap::new(),
             applied: 0,
             drift: Drift::default(),
@@ -238,16 +242,33 @@ pub struct TrafficState {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub settled_at: Option<Timestamp>,
-    /// When every gateway that is to limit clients, and can be asked, was seen to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::time")]
-    pub limited_at: Option<Timestamp>,
-    /// Until then, a gateway's pod that was not.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub unlimited: String,
     /// Digest of what it is to say, its number aside; another digest is another number.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
+}
+
+fn unlimited(limits: &LimitsState) -> bool {
+    *limits == LimitsState::default()
+}
+
+/// Memory of the limits at gateways.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LimitsState {
+    /// Digest of the limits that the rest is about; empty if nothing is to be proven.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// When they were first wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub since: Option<Timestamp>,
+    /// When every gateway that is to limit clients, and can be asked, was seen to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub proven_at: Option<Timestamp>,
+    /// Until then, a gateway's pod that was not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lacking: String,
 }
 
 /// Counts of one check in the present attempt.

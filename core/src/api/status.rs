@@ -10,7 +10,7 @@ pub use super::evidence::{AnalysisStatus, CheckStatus, Difference, Grade, Number
 use super::reasons::Reason;
 use super::schema;
 pub use super::state::{
-    Bound, Candidate, Checkpoint, Clocks, Drift, Handled, PodCounts, State, TrafficState,
+    Bound, Candidate, Checkpoint, Clocks, Drift, Handled, LimitsState, PodCounts, State, TrafficState,
 };
 
 /// What is true of the release, what was decided and why.

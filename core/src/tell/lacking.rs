@@ -35,12 +35,12 @@ pub(super) fn lacking(s: &Situation) -> Option<(Reason, String)> {
 
 /// A gateway's pod that does not refuse what it should.
 fn unproven(s: &Situation) -> Option<(Reason, String)> {
-    let memory = &s.status.state.traffic;
-    let late = memory.changed_at.is_some_and(|at| s.elapsed(at).as_secs() >= SOON);
-    (late && !memory.unlimited.is_empty()).then(|| {
+    let memory = &s.status.state.limits;
+    let late = memory.since.is_some_and(|at| s.elapsed(at).as_secs() >= SOON);
+    (late && !memory.lacking.is_empty()).then(|| {
         let message = format!(
             "{} does not keep the limits: istiod or the proxy refused them, which their logs tell; it is asked again each minute",
-            memory.unlimited
+            memory.lacking
         );
         (Reason::RateLimitUnsupported, message)
     })

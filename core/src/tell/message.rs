@@ -4,6 +4,7 @@ use super::name;
 use crate::analysis::Outcome;
 use crate::api::reasons::Reason;
 use crate::api::status::{Phase, Track};
+use crate::observed::GatewayAnswer;
 use crate::situation::Situation;
 use crate::version::Hash;
 
@@ -108,7 +109,7 @@ fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
             let stable = s.hash(Track::Stable)?;
             let without = s.endpoints(&stable) == 0 && s.weight(&stable) == 0;
             let message = || format!("{} is being made ready to take traffic back", name(s, Track::Stable));
-            without.then(|| (Reason::FallbackNotReady, message())).or_else(|| not_applied(s))
+            without.then(|| (Reason::FallbackNotReady, message())).or_else(|| not_applied(s, SETTLING))
         }
         Phase::RolledBack => {
             let barred = s.release.canary.as_ref().map(|c| c.hash.as_str());
@@ -126,17 +127,27 @@ fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
             );
             Some((Reason::RolledBack, message))
         }
-        _ => not_applied(s),
+        _ => not_applied(s, SETTLING),
     }
 }
 
-/// Weights that are committed and not in force for too long.
-pub(super) fn not_applied(s: &Situation) -> Option<(Reason, String)> {
+/// Weights that are committed and not in force for so many seconds, and the gateway's pod that still follows others.
+pub(super) fn not_applied(s: &Situation, seconds: i64) -> Option<(Reason, String)> {
     let memory = &s.status.state.traffic;
     let since = memory.changed_at.filter(|_| memory.settled_at.is_none())?;
-    (s.elapsed(since).as_secs() >= SETTLING).then(|| {
+    let follows = |answer: &GatewayAnswer| {
+        let behind = answer.seq.filter(|seq| *seq < memory.seq);
+        behind.map(|seq| {
+            format!(
+                "pod {} of gateway set {} follows decision {seq}, not {}; ",
+                answer.pod, answer.set, memory.seq
+            )
+        })
+    };
+    (s.elapsed(since).as_secs() >= seconds).then(|| {
+        let behind = s.observed.gateways.iter().find_map(follows).unwrap_or_default();
         let message = format!(
-            "weights are not in force everywhere after {SETTLING} s; nothing is scaled down until they are"
+            "{behind}weights are not in force everywhere after {seconds} s; nothing is scaled down until they are"
         );
         (Reason::NotApplied, message)
     })

@@ -95,8 +95,10 @@ impl World {
         // What is there is in force at once, as long as nobody says otherwise.
         let filters = self.observed.children.iter().filter(|(key, _)| key.kind == Kind::EnvoyFilter);
         let text: String = filters.map(|(_, live)| live.body.to_string()).collect();
-        let limited =
-            probe.limit.as_ref().map(|token| !self.refusing.contains(&probe.set) && text.contains(token));
+        let limited = probe
+            .limit
+            .as_ref()
+            .map(|limit| !self.refusing.contains(&probe.set) && text.contains(&limit.proof));
         GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq, limited }
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::{Entrance, Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER, limit_token};
+use super::limits::limit_token;
+use super::{Entrance, Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER};
 use crate::meta::{self, fields, put};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
@@ -46,7 +47,7 @@ fn entrance_host(release: &Release, settings: &Settings, hash: &Hash, entrance: 
 /// never change, delegate to it. Its number is missing: see [`numbered`].
 pub fn traffic_object(release: &Release, settings: &Settings, split: &Split) -> (Key, Value) {
     let prefix = route_prefix(&release.namespace, &release.name);
-    let mut http = vec![probe(release, settings, &prefix)];
+    let mut http = vec![probe(release, &prefix)];
     for route in &split.routes {
         let whole = direct(release, settings, &prefix, route);
         http.extend(route.entrance.grpc.then(|| over_grpc(whole.clone())));
@@ -71,14 +72,13 @@ pub fn numbered(mut object: Value, seq: i64) -> Value {
 }
 
 /// The route by which a gateway's pod says which decision it follows; it answers by itself.
-fn probe(release: &Release, settings: &Settings, prefix: &str) -> Value {
-    let words = std::iter::once(release.probe_token()).chain(limit_token(release, settings));
-    let matches: Vec<Value> = words.map(|word| json!({"headers": {PROBE_HEADER: {"exact": word}}})).collect();
-    fields([
-        ("name", format!("{prefix}probe").into()),
-        ("match", matches.into()),
-        ("directResponse", json!({"status": 200})),
-    ])
+fn probe(release: &Release, prefix: &str) -> Value {
+    let words = [release.probe_token(), limit_token(release)];
+    json!({
+        "name": format!("{prefix}probe"),
+        "match": words.map(|word| json!({"headers": {PROBE_HEADER: {"exact": word}}})),
+        "directResponse": {"status": 200},
+    })
 }
 
 /// A version's own route: for the operator by hash, for people by the version header.

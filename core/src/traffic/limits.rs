@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::filter::{of_gateways, of_pods, takers};
 use super::istio::seconds;
-use super::{AT_GATEWAY, LIMIT_HEADER, PROBE_HEADER};
+use super::{AT_GATEWAY, LIMIT_HEADER, PROBE_HEADER, PROOF_HEADER};
 use crate::api::spec::LimitMode;
 use crate::meta::{self, fields, put};
 use crate::plan::Key;
@@ -30,24 +30,25 @@ pub fn limits(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Val
     takers(release).map(of).collect()
 }
 
-/// Value of the probe header by which a gateway's pod proves that it limits clients as is wanted now: the second such
-/// request in a second is refused. It bears a digest of the limits, so a pod with older ones, or with none, proves
-/// nothing. None if nothing is to be refused at any gateway.
-pub fn limit_token(release: &Release, settings: &Settings) -> Option<String> {
+/// What a refusal by the limits of now bears: a digest of them. A gateway's pod that refuses with another one has older
+/// limits; one that refuses nothing has none. None if nothing is to be refused at any gateway.
+pub fn limit_proof(release: &Release, settings: &Settings) -> Option<String> {
     let traffic = &release.traffic;
-    let enforced = traffic.limit_mode == LimitMode::Enforce && has_limits(release);
     let bucket = |bucket: Bucket| json!([bucket.requests, seconds(bucket.window), bucket.burst]);
-    let digest = enforced.then(|| {
+    (traffic.limit_mode == LimitMode::Enforce && has_limits(release)).then(|| {
         let sets: Vec<Value> = takers(release).map(|set| json!([set.name, set.replicas])).collect();
         let all = json!([
             [traffic.hosts, traffic.path, traffic.client_header, settings.traffic.max_clients, sets],
             traffic.per_client.map(bucket),
             traffic.total.map(bucket),
         ]);
-        text_digest(&all.to_string())
-    })?;
-    let short: String = digest.chars().take(8).collect();
-    Some(format!("{}-limit-{short}", release.probe_token()))
+        text_digest(&all.to_string()).chars().take(8).collect()
+    })
+}
+
+/// Value of the probe header to which each gateway's pod refuses the second request in a second.
+pub(super) fn limit_token(release: &Release) -> String {
+    format!("{}-limit", release.probe_token())
 }
 
 /// Whether clients are to be limited at gateways.
@@ -85,14 +86,17 @@ fn before_the_router(release: &Release, word: &str, context: &str, config: Value
 /// The filter of a gateway: buckets of each client and of the whole, and none for what it does not know.
 fn of_clients(release: &Release, settings: &Settings, set: &GatewaySet) -> Value {
     let mut rules = Rules::default();
-    let token = limit_token(release, settings);
-    rules.per_client(release, token.as_deref());
-    rules.total(release, set, token.as_deref());
-    rules.check(release, token.as_deref());
+    rules.per_client(release);
+    rules.total(release, set);
+    rules.check(release);
     // Never binds: it counts requests for all hosts of the gateway.
     let shared = json!({"max_tokens": u32::MAX, "tokens_per_fill": u32::MAX, "fill_interval": "1s"});
     let wait = release.traffic.per_client.or(release.traffic.total).map_or(1, retry_after);
     let mut config = filter(release, shared, AT_GATEWAY, wait);
+    let told = config.get_mut("response_headers_to_add").and_then(Value::as_array_mut);
+    if let (Some(told), Some(proof)) = (told, limit_proof(release, settings)) {
+        told.push(header(PROOF_HEADER, &proof));
+    }
     put(&mut config, "always_consume_default_token_bucket", Some(false));
     put(&mut config, "max_dynamic_descriptors", Some(settings.traffic.max_clients));
     put(&mut config, "rate_limits", Some(rules.actions));
@@ -111,7 +115,7 @@ fn filter(release: &Release, bucket: Value, place: &str, wait: i128) -> Map<Stri
         LimitMode::Enforce => 100,
         LimitMode::Observe => 0,
     };
-    let told = [header(LIMIT_HEADER, place), header("retry-after", &wait.to_string())];
+    let told = vec![header(LIMIT_HEADER, place), header("retry-after", &wait.to_string())];
     let mut config = Map::new();
     let kind = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit";
     put(&mut config, "@type", Some(kind));
@@ -137,9 +141,9 @@ impl Rules {
     }
 
     /// Each client by its name, and by its address if it gives none.
-    fn per_client(&mut self, release: &Release, token: Option<&str>) {
+    fn per_client(&mut self, release: &Release) {
         let Some(bucket) = release.traffic.per_client.map(|bucket| tokens(bucket, 1)) else { return };
-        let own = own_request(release, token);
+        let own = own_request(release);
         let whose = json!({"key": "release", "value": full_name(release)});
         let Some(header) = &release.traffic.client_header else {
             let entries = vec![whose, json!({"key": "remote_address"})];
@@ -161,22 +165,20 @@ impl Rules {
     }
 
     /// The release, both versions: each gateway pod has its share.
-    fn total(&mut self, release: &Release, set: &GatewaySet, token: Option<&str>) {
+    fn total(&mut self, release: &Release, set: &GatewaySet) {
         let Some(bucket) = release.traffic.total else { return };
         let whose = json!({"key": "release", "value": full_name(release)});
-        self.add(vec![own_request(release, token)], vec![whose], tokens(bucket, set.replicas));
+        self.add(vec![own_request(release)], vec![whose], tokens(bucket, set.replicas));
     }
 
-    /// The operator's own check that the filter is there: its second question in a second is refused. Of one that
-    /// refuses nothing there is none.
-    fn check(&mut self, release: &Release, token: Option<&str>) {
-        let Some(token) = token else { return };
+    /// The operator's own check that the filter is there: its second question in a second is refused.
+    fn check(&mut self, release: &Release) {
         let asked = json!({"header_value_match": {
             "descriptor_key": "probe",
             "descriptor_value": full_name(release),
             "headers": [{
                 "name": PROBE_HEADER,
-                "string_match": {"exact": token},
+                "string_match": {"exact": limit_token(release)},
             }],
         }});
         let one = Bucket { requests: 1, window: SignedDuration::from_secs(1), burst: 1 };
@@ -186,7 +188,7 @@ impl Rules {
 
 /// Matches a request to the release's hosts, in any case and with any port, and to its path, that is none of our own
 /// questions.
-fn own_request(release: &Release, token: Option<&str>) -> Value {
+fn own_request(release: &Release) -> Value {
     let hosts: Vec<String> = release.traffic.hosts.iter().map(|host| escape(host)).collect();
     let is_not = |word: &str| {
         json!({
@@ -202,7 +204,7 @@ fn own_request(release: &Release, token: Option<&str>) -> Value {
     let path = &release.traffic.path;
     let below = (!path.is_empty()).then(|| regex(":path", format!("{}([/?].*)?", escape(path))));
     let host = regex(":authority", format!("(?i)({})(:[0-9]+)?", hosts.join("|")));
-    let questions = std::iter::once(is_not(&release.probe_token())).chain(token.map(is_not));
+    let questions = [is_not(&release.probe_token()), is_not(&limit_token(release))];
     let headers: Vec<Value> = std::iter::once(host).chain(below).chain(questions).collect();
     json!({"header_value_match": {
         "descriptor_key": "release",

@@ -10,11 +10,6 @@ use crate::observed::Claim;
 
 const TOKEN: &str = "ac1fb0c70e475ec6bdac";
 
-/// The word by which limits as the full sample has them are proven.
-fn limit_word() -> String {
-    limit_token(&sample::full(), &sample::settings()).unwrap()
-}
-
 fn entry(hash: &str, name: &str, weight: i32) -> Entry {
     Entry { hash: Hash::known(hash), name: name.to_owned(), entrance: Entrance::default(), weight }
 }
@@ -84,7 +79,7 @@ fn the_traffic_object_is_the_contracts() {
                     "name": "mr.ml.fraud.probe",
                     "match": [
                         {"headers": {"x-modelrelease-probe": {"exact": TOKEN}}},
-                        {"headers": {"x-modelrelease-probe": {"exact": limit_word()}}},
+                        {"headers": {"x-modelrelease-probe": {"exact": format!("{TOKEN}-limit")}}},
                     ],
                     "directResponse": {"status": 200, "body": {"string": "12"}},
                     "headers": {"response": {"set": {"x-modelrelease-seq": "12"}}},
@@ -183,7 +178,10 @@ fn each_set_that_can_be_asked_is_asked() {
             host: "fraud.example.com".into(),
             path: "/".into(),
             token: TOKEN.into(),
-            limit: Some(limit_word()),
+            limit: Some(LimitProbe {
+                token: format!("{TOKEN}-limit"),
+                proof: limit_proof(&sample::full(), &sample::settings()).unwrap(),
+            }),
             version: None,
         }]
     );

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::http::Client;
 use super::manifest::{CLIENT_HEADER, CLIENT_LIMIT};
 use super::story::Stage;
 use crate::error::Result;
@@ -50,8 +51,10 @@ pub async fn check(stage: &Stage, host: &str) -> Result<Limit> {
     let url = format!("{}/predict", stage.gateway_url);
     // New names each time: a client's bucket outlives a run of the demo.
     let stamp = jiff::Timestamp::now().as_millisecond();
+    // Connections of its own: one that was open before the limit came would not know it.
+    let http = Client::default();
     let ask = |client: String| {
-        let (http, url) = (stage.http.clone(), url.clone());
+        let (http, url) = (http.clone(), url.clone());
         async move {
             let headers = [("host", host), (CLIENT_HEADER, &client), ("content-type", "application/json")];
             http.post(&url, &headers, r#"{"domain": "example.com"}"#.to_owned()).await

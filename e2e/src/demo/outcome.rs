@@ -21,6 +21,8 @@ pub struct Outcome {
     pub message: String,
     /// The numbers that the decision rests on, as the operator recorded them.
     pub numbers: Vec<Numbers>,
+    /// What was tried as a client, and how it came out.
+    pub tried: Vec<String>,
     /// From cause to effect.
     pub effects: Vec<Effect>,
     /// What clients got.

@@ -39,6 +39,7 @@ impl Report {
             row("reason", &story.reason);
             row("because", &story.message);
             story.numbers.iter().for_each(|numbers| row("numbers", &shown(numbers)));
+            story.tried.iter().for_each(|tried| row("tried", tried));
             for effect in &story.effects {
                 row("in effect", &format!("{:.2} s from {} to {}", effect.seconds, effect.from, effect.to));
             }
@@ -116,6 +117,7 @@ mod tests {
             title: "better".into(),
             decision: "Promote epochs-5".into(),
             numbers: vec![numbers],
+            tried: vec!["12 clients came".into()],
             effects: vec![Effect { from: "decided".into(), to: "last answer".into(), seconds: 0.214 }],
             clients: Clients { requests: 4000, ..Clients::default() },
             ..Outcome::default()
@@ -131,6 +133,7 @@ mod tests {
             "A better: as it must",
             "Promote epochs-5",
             "stable 0.7980 of 900, canary 0.8480 of 300",
+            "12 clients came",
             "0.21 s from decided to last answer",
             "4000 requests, 0 answered 5xx",
             "B worse: NOT AS IT MUST",

@@ -7,6 +7,8 @@ mod rolled_back;
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::manifest::Manifest;
 use super::outcome::Outcome;
 use super::story::{Board, Stage, Story};
@@ -29,10 +31,11 @@ pub async fn tell(stage: &Arc<Stage>, board: &Board) -> Vec<Outcome> {
     let (worse, better) = (&stage.made.worse, &stage.made.better);
     let manifest = |name: &str, stable| Manifest::new(&stage.namespace, name, stable);
     let begin = |title: Title, manifest: Manifest| Story::begin(stage, board, title, manifest);
-    // A climbs two rungs; C must not be decided before somebody decides it; D must last into the outage.
+    // A climbs two rungs; C must not be decided before somebody decides it, and keeps clients to a version; D must last into the outage.
     let promoted = Manifest { steps: vec![(20, 10), (50, 10)], ..manifest(RELEASES[0], worse) };
     let rolled_back = manifest(RELEASES[1], better);
-    let by_hand = Manifest { min_samples: 1_000_000, ..manifest(RELEASES[2], worse) };
+    let by_hand = Manifest { min_samples: 1_000_000, ..manifest(RELEASES[2], worse) }
+        .with("/spec/traffic/sticky", json!(true));
     let blind = Manifest { min_samples: 800, ..manifest(RELEASES[3], worse) };
     let (a, b, c, d) = tokio::join!(
         async { promoted::tell(begin(PROMOTED, promoted).await?.with_clients().await?).await },

@@ -15,7 +15,7 @@ use testbed::demo::story::Stage;
 use ask::Line;
 
 /// Whether all of it is to be asked: `TRAFFIC=full`, which `make traffic` sets.
-fn full() -> bool {
+pub fn full() -> bool {
     std::env::var("TRAFFIC").is_ok_and(|how| how == "full")
 }
 

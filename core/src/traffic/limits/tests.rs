@@ -191,21 +191,17 @@ fn the_operators_own_questions_are_known_whole_and_not_counted() {
         })
     };
     assert_eq!(headers[1], is_not(TOKEN));
-    let word =
-        limit_token(&limited(&json!({"rateLimit": {"perClient": {"requests": 20}}})), &sample::settings())
-            .unwrap();
-    assert!(word.starts_with(&format!("{TOKEN}-limit-")), "{word}");
-    assert_eq!(headers[2], is_not(&word));
+    assert_eq!(headers[2], is_not(&format!("{TOKEN}-limit")));
     let check = filter.pointer("/rate_limits/1/actions/0/header_value_match/headers").unwrap();
-    let exact = json!({"exact": word});
+    let exact = json!({"exact": format!("{TOKEN}-limit")});
     assert_eq!(check, &json!([{"name": "x-modelrelease-probe", "string_match": exact}]));
     let one = json!({"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "1s"});
     assert_eq!(filter["descriptors"][1]["token_bucket"], one);
 }
 
 #[test]
-fn other_limits_are_proven_by_another_word_and_those_that_refuse_nothing_by_none() {
-    let word = |more: &Value| limit_token(&limited(more), &sample::settings());
+fn other_limits_refuse_with_another_proof_and_those_that_refuse_nothing_have_none() {
+    let word = |more: &Value| limit_proof(&limited(more), &sample::settings());
     let limit = |requests: i32, window: &str| json!({"perClient": {"requests": requests, "window": window}});
     let one = word(&json!({"rateLimit": limit(20, "60s")}));
     assert_eq!(one, word(&json!({"rateLimit": limit(20, "1m")})), "the same in other words");
@@ -221,10 +217,9 @@ fn other_limits_are_proven_by_another_word_and_those_that_refuse_nothing_by_none
     }
     let observing = json!({"rateLimit": {"perClient": {"requests": 20}, "mode": "Observe"}});
     assert_eq!((word(&observing), word(&json!({}))), (None, None));
-    assert!(
-        !filter_of(&observing).to_string().contains("probe\",\"descriptor"),
-        "and no bucket is made for it"
-    );
+    let told = |more: &Value| filter_of(more)["response_headers_to_add"].to_string();
+    assert!(told(&json!({"rateLimit": limit(20, "60s")})).contains(&one.unwrap()), "a refusal bears it");
+    assert!(!told(&observing).contains("x-modelrelease-limits"));
 }
 
 #[test]

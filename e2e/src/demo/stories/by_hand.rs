@@ -7,6 +7,7 @@ use model_release_core::api::status::Phase;
 
 use crate::demo::outcome::Outcome;
 use crate::demo::releases::rollback;
+use crate::demo::sticky;
 use crate::demo::story::{STEP, Story};
 use crate::error::Result;
 
@@ -20,6 +21,11 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
     story.try_canary().await?;
     story.until_canary_answers().await?;
     story.until_while_good("some evidence is there", |seen| (seen.canary_events() > 0).then_some(())).await?;
+
+    story.note("clients come again and again");
+    let sticky = sticky::check(&story.stage, &story.manifest.host()).await?;
+    story.outcome.tried.push(sticky.to_string());
+    story.outcome.must(sticky.holds(), || format!("clients are not kept to a version: {sticky}"));
 
     story.note("annotation rollback=true is set");
     let annotated = Timestamp::now();

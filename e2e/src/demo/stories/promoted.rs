@@ -21,6 +21,7 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
 
     story.note("one client asks more than it may");
     let limit = limit::check(&story.stage, &story.manifest.host()).await?;
+    story.outcome.tried.push(limit.to_string());
     story.outcome.must(limit.holds(), || format!("the limit of one client does not hold: {limit}"));
 
     let promoted = story

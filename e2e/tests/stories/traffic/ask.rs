@@ -5,6 +5,7 @@ use std::fmt;
 
 use futures::stream::{self, StreamExt};
 use testbed::Result;
+use testbed::demo::http::Client;
 use testbed::demo::manifest::{CLIENT_HEADER, VERSION_HEADER};
 use testbed::demo::story::Stage;
 
@@ -48,12 +49,25 @@ pub struct Got {
     pub limited: bool,
 }
 
+/// Connections to the gateway that are opened from now on. What was open before a limit came or changed goes on as it
+/// was until Envoy has closed it.
+pub struct Clients {
+    gateway: String,
+    http: Client,
+}
+
+impl Clients {
+    pub fn new(stage: &Stage) -> Self {
+        Self { gateway: stage.gateway_url.clone(), http: Client::default() }
+    }
+}
+
 /// One prediction asked for; by a client of this name, or of none.
-pub async fn one(stage: &Stage, (host, path): (&str, &str), client: Option<&str>) -> Result<Got> {
-    let url = format!("{}{path}/predict", stage.gateway_url);
+pub async fn one(clients: &Clients, (host, path): (&str, &str), client: Option<&str>) -> Result<Got> {
+    let url = format!("{}{path}/predict", clients.gateway);
     let mut headers = vec![("host", host), ("content-type", "application/json")];
     headers.extend(client.map(|name| (CLIENT_HEADER, name)));
-    let answer = stage.http.post(&url, &headers, r#"{"domain": "example.com"}"#.to_owned()).await?;
+    let answer = clients.http.post(&url, &headers, r#"{"domain": "example.com"}"#.to_owned()).await?;
     let header =
         |name: &str| answer.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     Ok(Got {
@@ -64,8 +78,8 @@ pub async fn one(stage: &Stage, (host, path): (&str, &str), client: Option<&str>
 }
 
 /// One prediction asked for by each of these clients, many at once; the answers in their order.
-pub async fn each(stage: &Stage, host: &str, clients: &[Option<String>]) -> Result<Vec<Got>> {
-    let asked = clients.iter().map(|client| one(stage, (host, ""), client.as_deref()));
+pub async fn each(clients: &Clients, host: &str, names: &[Option<String>]) -> Result<Vec<Got>> {
+    let asked = names.iter().map(|name| one(clients, (host, ""), name.as_deref()));
     stream::iter(asked).buffered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
 }
 

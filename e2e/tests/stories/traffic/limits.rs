@@ -11,7 +11,7 @@ use testbed::Result;
 use testbed::demo::manifest::{CLIENT_LIMIT, Manifest};
 use testbed::demo::story::{Board, STEP, Stage, Story};
 
-use super::ask::{Got, Line, each, one};
+use super::ask::{Clients, Got, Line, each, one};
 
 const NAME: &str = "limits";
 /// Requests of the greedy client at once.
@@ -35,13 +35,14 @@ pub async fn know_no_version(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         })
         .await?;
     let host = story.manifest.host();
+    let clients = Clients::new(stage);
     // New names each time: a client's bucket outlives a run.
     let stamp = Timestamp::now().as_millisecond();
     let greedy = format!("greedy-{stamp}");
     let limit = usize::try_from(CLIENT_LIMIT).unwrap_or_default();
 
     let begun = Instant::now();
-    let all = each(stage, &host, &vec![Some(greedy.clone()); GREEDY]).await?;
+    let all = each(&clients, &host, &vec![Some(greedy.clone()); GREEDY]).await?;
     let within = refilled(begun.elapsed());
     let versions: BTreeSet<&str> = served(&all).map(|got| got.version.as_str()).collect();
     let (passed, refused) = (served(&all).count(), all.iter().filter(|got| got.limited).count());
@@ -58,7 +59,7 @@ pub async fn know_no_version(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     )];
 
     let others: Vec<Option<String>> = (0..OTHERS).map(|n| Some(format!("other-{n}-{stamp}"))).collect();
-    let unharmed = served(&each(stage, &host, &others).await?).count();
+    let unharmed = served(&each(&clients, &host, &others).await?).count();
     lines.push(Line::new(
         "other clients meanwhile",
         "all served",
@@ -67,10 +68,10 @@ pub async fn know_no_version(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     ));
 
     // Whoever waits as long as four refills gets four.
-    drain(stage, &host, &greedy).await?;
+    drain(&clients, &host, &greedy).await?;
     let waited = Duration::from_secs_f64(REFILL * 4.0 + 0.5);
     tokio::time::sleep(waited).await;
-    let back = served(&each(stage, &host, &vec![Some(greedy.clone()); 10]).await?).count();
+    let back = served(&each(&clients, &host, &vec![Some(greedy.clone()); 10]).await?).count();
     lines.push(Line::new(
         format!("requests that a spent bucket gets back in {:.1} s", waited.as_secs_f64()),
         "4 or 5",
@@ -78,11 +79,11 @@ pub async fn know_no_version(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         (4..=5).contains(&back),
     ));
 
-    drain(stage, &host, &greedy).await?;
+    drain(&clients, &host, &greedy).await?;
     let begun = Instant::now();
     stage.releases.annotate(NAME, ROLLBACK, Some("true")).await?;
     story.until("it is rolled back", STEP, |seen| (seen.phase() == Phase::RolledBack).then_some(())).await?;
-    let after = served(&each(stage, &host, &vec![Some(greedy.clone()); GREEDY]).await?).count();
+    let after = served(&each(&clients, &host, &vec![Some(greedy.clone()); GREEDY]).await?).count();
     let most = refilled(begun.elapsed());
     lines.push(Line::new(
         format!(
@@ -108,9 +109,9 @@ fn served(all: &[Got]) -> impl Iterator<Item = &Got> {
 }
 
 /// Asks until nothing is left of a client's bucket.
-async fn drain(stage: &Stage, host: &str, client: &str) -> Result<()> {
+async fn drain(clients: &Clients, host: &str, client: &str) -> Result<()> {
     for _ in 0..GREEDY {
-        if one(stage, (host, ""), Some(client)).await?.limited {
+        if one(clients, (host, ""), Some(client)).await?.limited {
             return Ok(());
         }
     }

@@ -7,7 +7,7 @@ use testbed::Result;
 use testbed::demo::manifest::Manifest;
 use testbed::demo::story::{Board, STEP, Stage, Story};
 
-use super::ask::{Line, one};
+use super::ask::{Clients, Line, one};
 
 /// Raises both, and asks below, beside and between their paths.
 pub async fn share_a_host(stage: &Arc<Stage>) -> Result<Vec<Line>> {
@@ -25,10 +25,11 @@ pub async fn share_a_host(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     )?;
     for story in [&mut first, &mut second] {
         let settled = |seen: &testbed::demo::observe::Seen| {
-            seen.status.state.traffic.settled_at.and(seen.status.state.traffic.limited_at).map(drop)
+            seen.status.state.traffic.settled_at.and(seen.status.state.limits.proven_at).map(drop)
         };
         story.until("its gateways say so, and prove its limit", STEP, settled).await?;
     }
+    let clients = Clients::new(stage);
     let mut lines = Vec::new();
     for (path, version) in [
         ("/a", Some(&one_model.name)),
@@ -38,7 +39,7 @@ pub async fn share_a_host(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         ("/ab", None),
         ("/b/cd", None),
     ] {
-        let got = one(stage, (&host, path), None).await?;
+        let got = one(&clients, (&host, path), None).await?;
         let must = version.map_or((404, ""), |name| (200, name.as_str()));
         lines.push(Line::new(
             format!("POST {path}/predict at a host that two releases share, at /a and /b/c"),

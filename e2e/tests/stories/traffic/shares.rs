@@ -10,7 +10,7 @@ use testbed::demo::manifest::Manifest;
 use testbed::demo::story::{Board, STEP, Stage, Story};
 use testbed::{Error, Result};
 
-use super::ask::{Got, Line, by_version, each};
+use super::ask::{Clients, Got, Line, by_version, each};
 use super::full;
 
 const NAME: &str = "sticky";
@@ -23,7 +23,7 @@ const SIGMAS: f64 = 3.29;
 pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let count = if full() { 10_000 } else { 1500 };
     let manifest = Manifest {
-        steps: WEIGHTS.map(|percent| (percent, 5)).to_vec(),
+        steps: WEIGHTS.map(|percent| (percent, 10)).to_vec(),
         ..Manifest::new(&stage.namespace, NAME, &stage.made.worse)
     };
     let manifest = manifest
@@ -32,20 +32,18 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         .with("/spec/analysis/quality", json!({"mode": "Disabled"}))
         .with(
             "/spec/analysis/guardrails",
-            json!([{"name": "errors", "metric": "ErrorRate", "maxRatio": "2", "minRequests": 10}]),
+            json!([{"name": "errors", "metric": "ErrorRate", "maxRatio": "2", "minRequests": 1}]),
         )
         .with_canary(&stage.made.better);
-    let mut story = Story::begin(
-        stage,
-        &Board::default(),
-        ('S', "shares"),
-        Manifest { canary: None, ..manifest.clone() },
-    )
-    .await?;
+    let stable = Manifest { canary: None, ..manifest.clone() };
+    let story = Story::begin(stage, &Board::default(), ('S', "shares"), stable).await?;
+    // Somebody else asks all the time, so that there is evidence after each weight has settled.
+    let mut story = story.with_clients().await?;
     story.manifest = manifest;
     let canary = stage.made.better.name.clone();
     let users: Vec<Option<String>> = (0..count).map(|n| Some(format!("user-{n}"))).collect();
     let nobody = vec![None; count];
+    let asking = Clients::new(stage);
     let mut lines = Vec::new();
     let mut before: Option<(i32, BTreeSet<usize>)> = None;
     story.try_canary().await?;
@@ -60,12 +58,12 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         lines.push(share(
             weight,
             "without a name",
-            &each(stage, &story.manifest.host(), &nobody).await?,
+            &each(&asking, &story.manifest.host(), &nobody).await?,
             &canary,
         )?);
-        let named = each(stage, &story.manifest.host(), &users).await?;
+        let named = each(&asking, &story.manifest.host(), &users).await?;
         lines.push(share(weight, "with a name", &named, &canary)?);
-        let again = each(stage, &story.manifest.host(), &users).await?;
+        let again = each(&asking, &story.manifest.host(), &users).await?;
         let changed = named.iter().zip(&again).filter(|(one, other)| one.version != other.version).count();
         lines.push(Line::new(
             format!("users whose version changed between two requests at {weight} %"),
@@ -89,7 +87,7 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         stage.releases.annotate(NAME, PAUSE, None).await?;
     }
     story.until("it is promoted", STEP, |seen| (seen.phase() == Phase::Baking).then_some(())).await?;
-    let after = each(stage, &story.manifest.host(), &users).await?;
+    let after = each(&asking, &story.manifest.host(), &users).await?;
     let counts = by_version(&after)?;
     let all = counts.get(canary.as_str()) == Some(&count);
     lines.push(Line::new(
@@ -97,6 +95,15 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         "all on what was the canary",
         format!("{counts:?}"),
         all,
+    ));
+    let outcome = story.end().await;
+    let clients = &outcome.clients;
+    let failed = clients.server_errors + clients.broken + clients.limited;
+    lines.push(Line::new(
+        "requests of others from the first weight to the promotion",
+        "none fails",
+        format!("{failed} of {}", clients.requests),
+        failed == 0,
     ));
     stage.releases.delete(NAME).await?;
     Ok(lines)
