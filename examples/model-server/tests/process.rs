@@ -51,6 +51,12 @@ impl Server {
         (answer.status(), answer.into_body().collect().await.unwrap().to_bytes())
     }
 
+    /// Waits until it is ready, or is no longer.
+    async fn until(&self, status: StatusCode) {
+        let asked = async { while self.ask("port", Method::GET, "/ready", "").await.0 != status {} };
+        tokio::time::timeout(DEADLINE, asked).await.unwrap();
+    }
+
     fn terminate(&self) {
         let id = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
@@ -113,6 +119,8 @@ async fn it_counts_what_it_answers_and_ends_gracefully_with_requests_in_flight()
         ("SLOW_MS", "1500"),
     ];
     let server = Server::start(&["serve"], &env).await;
+    // Its ports are open before its model is loaded.
+    server.until(StatusCode::OK).await;
 
     let (status, body) =
         server.ask("port", Method::POST, "/predict", r#"{"domain": "login-wallet-999.example"}"#).await;
@@ -128,11 +136,7 @@ async fn it_counts_what_it_answers_and_ends_gracefully_with_requests_in_flight()
     );
 
     server.terminate();
-    tokio::time::timeout(DEADLINE, async {
-        while server.ask("port", Method::GET, "/ready", "").await.0 != StatusCode::SERVICE_UNAVAILABLE {}
-    })
-    .await
-    .unwrap();
+    server.until(StatusCode::SERVICE_UNAVAILABLE).await;
     // Sent while the port is still open, answered 1.5 s later, when it is closed.
     let late = server.ask("port", Method::POST, "/predict", r#"{"domain": "library.example"}"#).await;
     assert_eq!(late.0, StatusCode::OK);
