@@ -39,7 +39,8 @@ fn unproven(s: &Situation) -> Option<(Reason, String)> {
     let late = memory.since.is_some_and(|at| s.elapsed(at).as_secs() >= SOON);
     (late && !memory.lacking.is_empty()).then(|| {
         let message = format!(
-            "{} does not keep the limits: istiod or the proxy refused them, which their logs tell; it is asked again each minute",
+            "{} was asked and does not refuse as rateLimit says: it cannot be reached, or istiod or the proxy refused the \
+             filter, which their logs tell; it is asked again each minute",
             memory.lacking
         );
         (Reason::RateLimitUnsupported, message)
