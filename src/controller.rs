@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use model_release_core::urgency::{Urgency, urgency};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use crate::clock::{jitter, until};
 use crate::cluster::ApiError;
 use crate::lease::Lead;
 use crate::queue::{Outcome, Queue};
-use crate::reconcile::{Failure, Looked, Ports, complain, reconcile, rolling_back};
+use crate::reconcile::{Failure, Looked, Ports, complain, reconcile};
 use crate::watch::ReleaseKey;
 
 /// Longest that a look may take; each of its calls has a limit of its own.
@@ -63,7 +64,7 @@ impl Controller {
             }
             let now = Instant::now();
             for (key, _) in self.ports.caches.releases() {
-                self.queue.wake(&key, now);
+                self.queue.wake(&key, self.urgency(&key), now);
             }
             let stopped = self.lead_on(&mut stop).await;
             if stopped {
@@ -89,7 +90,7 @@ impl Controller {
                 _ = stop.wait_for(|stop| *stop) => return true,
                 () = self.lead.becomes(false) => return false,
                 Some(ended) = self.running.join_next() => self.ended(ended),
-                Some(key) = self.woken.recv() => self.queue.wake(&key, Instant::now()),
+                Some(key) = self.woken.recv() => self.queue.wake(&key, self.urgency(&key), Instant::now()),
                 () = sleep_until(due) => {}
             }
         }
@@ -107,10 +108,18 @@ impl Controller {
 
     fn ended(&mut self, ended: Result<(ReleaseKey, Outcome), tokio::task::JoinError>) {
         match ended {
-            Ok((key, outcome)) => self.queue.done(&key, outcome, Instant::now(), jitter()),
+            Ok((key, outcome)) => {
+                self.queue.done(&key, outcome, self.urgency(&key), Instant::now(), jitter());
+            }
             // Each look catches its own panics, and none is aborted here.
             Err(cause) => error!(%cause, "a look was lost"),
         }
+    }
+
+    /// How urgent a release is, as far as the cache knows.
+    fn urgency(&self, key: &ReleaseKey) -> Urgency {
+        let known = self.ports.caches.release(key);
+        known.and_then(|release| release.decoded.as_ref().ok().map(urgency)).unwrap_or_default()
     }
 
     fn tell_health(&self) {
@@ -147,21 +156,21 @@ async fn look(key: &ReleaseKey, ports: &Ports) -> Outcome {
             (Outcome::At(Instant::now() + wait), "ok")
         }
         Ok(Ok(Ok(Looked::Gone))) => (Outcome::Gone, "gone"),
-        Ok(Ok(Err(failure))) => sorted(key, ports, &failure),
+        Ok(Ok(Err(failure))) => sorted(key, &failure),
         Ok(Err(_)) => {
             error!(release = %key, "looking at a release panicked; the others are served");
             (Outcome::Panicked, "panicked")
         }
         Err(_) => {
             warn!(release = %key, limit = ?LONGEST, "a look took too long and was given up");
-            (Outcome::Failed { urgent: rolling_back(key, &ports.caches) }, "failed")
+            (Outcome::Failed, "failed")
         }
     };
     ports.metrics.reconciled(result, begun.elapsed());
     outcome
 }
 
-fn sorted(key: &ReleaseKey, ports: &Ports, failure: &Failure) -> (Outcome, &'static str) {
+fn sorted(key: &ReleaseKey, failure: &Failure) -> (Outcome, &'static str) {
     if let Failure::Panicked = failure {
         complain(key, failure);
         return (Outcome::Panicked, "panicked");
@@ -178,7 +187,7 @@ fn sorted(key: &ReleaseKey, ports: &Ports, failure: &Failure) -> (Outcome, &'sta
         }
         Some(ApiError::Absent { .. } | ApiError::TimedOut { .. } | ApiError::Failed { .. }) | None => {
             complain(key, failure);
-            (Outcome::Failed { urgent: rolling_back(key, &ports.caches) }, "failed")
+            (Outcome::Failed, "failed")
         }
     }
 }

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use model_release_core::api::conditions::{self, Is, Type};
 use model_release_core::api::reasons::Reason;
 use model_release_core::api::spec::ModelRelease;
-use model_release_core::api::status::{Act, HistoryEntry, Phase};
+use model_release_core::api::status::{Act, HistoryEntry};
 use model_release_core::observed::Observed;
 use model_release_core::plan::{Asks, Event, Plan};
 use model_release_core::settings::Settings;
@@ -263,13 +263,6 @@ async fn stall(read: &Read, ports: &Ports, reason: Reason, message: &str) -> Res
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether a rollback of this release is unfinished, as far as the cache knows.
-pub fn rolling_back(key: &ReleaseKey, caches: &Caches) -> bool {
-    let known = caches.release(key);
-    let status = known.as_ref().and_then(|release| release.decoded.as_ref().ok()?.status.as_ref());
-    status.is_some_and(|status| status.phase == Some(Phase::RollingBack))
 }
 
 /// Logs what a look failed with, once in a while.

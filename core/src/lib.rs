@@ -26,6 +26,7 @@ pub mod tell;
 #[allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test's world may fail")]
 pub mod testing;
 pub mod traffic;
+pub mod urgency;
 pub mod version;
 pub mod wanted;
 pub mod writes;
