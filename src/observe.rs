@@ -108,7 +108,7 @@ fn key_of(kind: Kind, object: &Object) -> Key {
 }
 
 /// An object as the core sees it.
-fn live(object: &Object, home: &str) -> Live {
+pub(crate) fn live(object: &Object, home: &str) -> Live {
     let meta = object.body.get("metadata").unwrap_or(&Value::Null);
     Live {
         uid: object.uid.clone(),

@@ -214,6 +214,44 @@ async fn somebody_elses_object_of_our_name_is_left_alone() {
     assert_eq!(server.get("services", "fraud"), before);
 }
 
+/// Changes a Deployment by hand; while that is put right, somebody else changes it once more. Gives how often the
+/// operator looked at the release anew before it was right.
+async fn looks_until_right(meanwhile: Value) -> usize {
+    let server = cluster();
+    let _operator = Operator::start(&server);
+    server.create("modelreleases", stable_only("fraud"));
+    let stored = server.until_phase("fraud", "Stable").await;
+    server.until("the route", |s| s.get("virtualservices", "fraud")).await;
+    let name = format!("fraud-{}", stored["status"]["versions"][0]["hash"].as_str().unwrap());
+    let (other, mut again) = (std::sync::Arc::clone(&server), Some(meanwhile));
+    let before = server.asked().len();
+    server.faults(move |asked| {
+        if (asked.resource.as_str(), asked.verb) == ("deployments", "apply")
+            && let Some(again) = again.take()
+        {
+            other.patch("deployments", &asked.name, &again);
+        }
+        Fault::None
+    });
+    server.patch("deployments", &name, &json!({"spec": {"revisionHistoryLimit": 7}}));
+    let right = |d: &Value| d["spec"]["revisionHistoryLimit"] == 2;
+    server.until("it is put right", |s| s.get("deployments", &name).filter(right)).await;
+    let asked = server.asked().split_off(before);
+    let mut sent =
+        asked.iter().enumerate().filter(|(_, a)| (a.resource.as_str(), a.verb) == ("deployments", "apply"));
+    let ((first, _), (last, _)) = (sent.next().unwrap(), sent.next().unwrap());
+    assert!(sent.next().is_none(), "{asked:?}");
+    asked[first..last].iter().filter(|a| (a.resource.as_str(), a.verb) == ("modelreleases", "get")).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repair_is_not_kept_waiting_by_whoever_writes_an_objects_status() {
+    let status = looks_until_right(json!({"status": {"updatedReplicas": 3}})).await;
+    assert_eq!(status, 0, "nothing was decided on that status");
+    let spec = looks_until_right(json!({"spec": {"paused": true}})).await;
+    assert_eq!(spec, 1, "what a hand did meanwhile is looked at before it is written over");
+}
+
 #[tokio::test(start_paused = true)]
 async fn drift_is_put_right() {
     let server = cluster();

@@ -50,6 +50,14 @@ pub struct Live {
     pub body: Value,
 }
 
+impl Live {
+    /// What tells that only its status has changed: its generation, if its kind has one, and the number that it bears.
+    pub fn stands(&self) -> Option<(i64, i64)> {
+        let generation = crate::meta::at(&self.body, &["metadata", "generation"])?.as_i64()?;
+        Some((generation, self.seq.unwrap_or(0)))
+    }
+}
+
 /// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {

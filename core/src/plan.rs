@@ -96,6 +96,9 @@ pub enum Write {
         uid: String,
         /// resourceVersion as read.
         resource_version: String,
+        /// Generation and number as read, of a kind whose generation counts changes of its spec: while they are the
+        /// same, only its status has changed since, which nothing here was decided on.
+        stands: Option<(i64, i64)>,
     },
     /// Deletes an object, if it is still the one that was read.
     Delete {

@@ -245,6 +245,7 @@ fn apply(key: &Key, body: Value, live: &Live) -> Write {
     Write::Apply {
         key: key.clone(),
         body,
+        stands: live.stands(),
         uid: live.uid.clone(),
         resource_version: live.resource_version.clone(),
     }
