@@ -7,14 +7,14 @@ use std::time::Duration;
 use futures::future::join_all;
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::HOST;
+use hyper::header::{HOST, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model_release_core::observed::GatewayAnswer;
 use model_release_core::plan::Probe;
-use model_release_core::traffic::{PROBE_HEADER, PROOF_HEADER, SEQ_HEADER};
+use model_release_core::traffic::{PROBE_HEADER, PROOF_HEADER, SEQ_HEADER, SEQ_PATH};
 use tracing::debug;
 
 use crate::observe::{Target, gateway_pods};
@@ -70,7 +70,10 @@ impl Gateways {
     /// The number in the answer; none for any other answer.
     async fn seq(&self, probe: &Probe, target: &Target) -> Option<i64> {
         let answer = self.answer(probe, target, &probe.token).await?;
-        answer.headers().get(SEQ_HEADER)?.to_str().ok()?.trim().parse().ok()
+        let told = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        // An HTTPRoute tells it by where it redirects to.
+        let pointed = || told(LOCATION.as_str())?.split_once(SEQ_PATH).map(|(_, seq)| seq);
+        told(SEQ_HEADER).or_else(pointed)?.trim().parse().ok()
     }
 
     /// Whether one of some requests in a row is refused by the limits of now: the bucket that they are for holds one in a

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use model_release_core::api::spec::Provider;
 use model_release_core::api::{ANNOTATION_SEQ, LABEL_NAME, LABEL_UID, LABEL_VERSION};
 use model_release_core::observed::{Claim, Container, Ended, Live, Observed, Pod};
 use model_release_core::plan::{Key, Kind};
@@ -71,8 +72,11 @@ async fn corrections(
 }
 
 fn from_caches(key: &ReleaseKey, uid: &str, caches: &Caches) -> Observed {
-    let mut observed =
-        Observed { istio: caches.serves(Watched::Child(Kind::VirtualService)), ..Observed::default() };
+    let mut observed = Observed {
+        istio: caches.serves(Watched::Child(Kind::VirtualService)),
+        gateway_api: caches.serves(Watched::Child(Kind::HttpRoute)),
+        ..Observed::default()
+    };
     let mut slices: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (watched, object) in caches.of_release(key) {
         match watched {
@@ -93,11 +97,13 @@ fn from_caches(key: &ReleaseKey, uid: &str, caches: &Caches) -> Observed {
         .into_iter()
         .map(|(service, ready)| (service, i32::try_from(ready.len()).unwrap_or(i32::MAX)))
         .collect();
-    for route in caches.all(Watched::Child(Kind::VirtualService)) {
-        if route.namespace == key.namespace && route.name == key.name {
-            observed.children.insert(key_of(Kind::VirtualService, &route), live(&route, &key.namespace));
-        } else if controller(&route).as_deref() != Some(uid) {
-            observed.claims.extend(claim(&route, caches));
+    for kind in [Kind::VirtualService, Kind::HttpRoute] {
+        for route in caches.all(Watched::Child(kind)) {
+            if route.namespace == key.namespace && route.name == key.name {
+                observed.children.insert(key_of(kind, &route), live(&route, &key.namespace));
+            } else if controller(&route).as_deref() != Some(uid) {
+                observed.claims.extend(claim(kind, &route, caches));
+            }
         }
     }
     observed
@@ -212,41 +218,79 @@ fn ready(endpoint: &Value) -> bool {
     endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true)
 }
 
-/// What another's route claims; none for one without hosts, which claims nothing. A route of a release is as old as the
-/// release: who came first must not hang on which of two operators' writes did.
-fn claim(route: &Object, caches: &Caches) -> Option<Claim> {
+/// What another's route claims; none for one that names no host and no Service, which claims nothing. A route of a
+/// release is as old as the release: who came first must not hang on which of two operators' writes did.
+fn claim(kind: Kind, route: &Object, caches: &Caches) -> Option<Claim> {
     let spec = route.body.get("spec")?;
-    let hosts: Vec<String> = strings(spec.get("hosts")).into_iter().map(str::to_owned).collect();
+    let Claimed { provider, hosts, gateways, path } = match kind {
+        Kind::HttpRoute => of_http_route(spec, &route.namespace),
+        _ => of_virtual_service(spec, &route.namespace),
+    };
     if hosts.is_empty() {
         return None;
     }
-    let named = strings(spec.get("gateways"));
-    let gateways = if named.is_empty() { vec!["mesh"] } else { named };
-    let full = |gateway: &str| {
-        if gateway == "mesh" || gateway.contains('/') {
-            gateway.to_owned()
-        } else {
-            format!("{}/{gateway}", route.namespace)
-        }
-    };
     let owners = list(&route.body, "/metadata/ownerReferences");
     let release = owners
         .filter(|owner| owner.get("kind").and_then(Value::as_str) == Some("ModelRelease"))
         .find_map(|owner| text(owner, "uid"));
     let of_route = route.body.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
-    let path = route.body.pointer("/spec/http/0/match/0/uri/exact").and_then(Value::as_str);
     Some(Claim {
-        object: format!("VirtualService {}/{}", route.namespace, route.name),
+        object: format!("{} {}/{}", kind.api().2, route.namespace, route.name),
+        provider,
         namespace: route.namespace.clone(),
-        path: path.filter(|_| release.is_some()).unwrap_or_default().to_owned(),
+        path: path.filter(|_| release.is_some()).unwrap_or_default().trim_end_matches('/').to_owned(),
         created: release
             .as_deref()
             .and_then(|uid| created(uid, route, caches))
             .or_else(|| of_route.and_then(|t| t.parse().ok())),
         release,
         hosts,
-        gateways: gateways.into_iter().map(full).collect(),
+        gateways,
     })
+}
+
+/// Hosts, gateways and path of a route.
+struct Claimed<'a> {
+    provider: Provider,
+    hosts: Vec<String>,
+    gateways: Vec<String>,
+    path: Option<&'a str>,
+}
+
+fn of_virtual_service<'a>(spec: &'a Value, namespace: &str) -> Claimed<'a> {
+    let named = strings(spec.get("gateways"));
+    let gateways = if named.is_empty() { vec!["mesh"] } else { named };
+    let full = |gateway: &str| {
+        if gateway == "mesh" || gateway.contains('/') {
+            gateway.to_owned()
+        } else {
+            format!("{namespace}/{gateway}")
+        }
+    };
+    Claimed {
+        provider: Provider::Istio,
+        hosts: strings(spec.get("hosts")).into_iter().map(str::to_owned).collect(),
+        gateways: gateways.into_iter().map(full).collect(),
+        path: spec.pointer("/http/0/match/0/uri/exact").and_then(Value::as_str),
+    }
+}
+
+/// A parent that is a Service is a host of the mesh.
+fn of_http_route<'a>(spec: &'a Value, namespace: &str) -> Claimed<'a> {
+    let mut hosts: Vec<String> = strings(spec.get("hostnames")).into_iter().map(str::to_owned).collect();
+    let mut gateways = Vec::new();
+    for parent in list(spec, "/parentRefs") {
+        let place = text(parent, "namespace").unwrap_or_else(|| namespace.to_owned());
+        let Some(name) = text(parent, "name") else { continue };
+        if text(parent, "kind").is_some_and(|kind| kind == "Service") {
+            hosts.push(format!("{name}.{place}.svc"));
+            gateways.push("mesh".to_owned());
+        } else {
+            gateways.push(format!("{place}/{name}"));
+        }
+    }
+    let path = spec.pointer("/rules/0/matches/0/path/value").and_then(Value::as_str);
+    Claimed { provider: Provider::GatewayApi, hosts, gateways, path }
 }
 
 /// When the release that owns a route was created, if it is watched.

@@ -100,6 +100,7 @@ pub fn scopes(namespaces: &Namespaces, settings: &Settings) -> Vec<Scope> {
         add(Watched::Child(Kind::ControllerRevision), Some(LABEL_NAME));
         // All of them: another's route may claim a host of ours.
         add(Watched::Child(Kind::VirtualService), None);
+        add(Watched::Child(Kind::HttpRoute), None);
         add(Watched::Child(Kind::EnvoyFilter), Some(LABEL_NAME));
         add(Watched::Pod, Some(LABEL_NAME));
         add(Watched::EndpointSlice, Some(LABEL_NAME));
@@ -167,7 +168,7 @@ async fn run(client: Client, scope: Scope, caches: Caches, metrics: Metrics) {
     let mut config = watcher::Config::default();
     config.label_selector.clone_from(&scope.labels);
     // A dead watch is noticed when it should have ended: soon, for what a rollback waits for.
-    if matches!(scope.watched, Watched::Release | Watched::Child(Kind::VirtualService)) {
+    if matches!(scope.watched, Watched::Release | Watched::Child(Kind::VirtualService | Kind::HttpRoute)) {
         config = config.timeout(60);
     }
     let mut events = std::pin::pin!(watcher(api, config));
@@ -211,6 +212,11 @@ async fn run(client: Client, scope: Scope, caches: Caches, metrics: Metrics) {
 }
 
 fn missing(scope: &Scope, resource: &ApiResource) {
+    if scope.watched == Watched::Child(Kind::HttpRoute) {
+        // Most clusters need only one of the two; a release that needs this one is told.
+        info!(kind = %resource.kind, "the API server does not serve this kind; releases with traffic.provider GatewayAPI need it");
+        return;
+    }
     let remedy = match scope.watched {
         Watched::Release => {
             "install it: model-release-operator crd | kubectl apply --server-side -f -; looked for again each 2 s"

@@ -76,6 +76,9 @@ fn propagation(s: &Situation, due: &mut Due) {
         let young = s.status.state.limits.since.is_some_and(|t| s.elapsed(t) < seconds(10));
         due.after(Some(s.now), if young { seconds(1) } else { MENDED });
     }
+    if memory.settled_at.is_some() && !memory.silent.is_empty() {
+        due.after(Some(s.now), MENDED);
+    }
     due.after(memory.settled_at.filter(|_| wanted::outlived(s)), s.release.rollout.drain);
     let detect = seconds(s.settings.detect_seconds);
     due.after(s.status.state.clocks.stable_empty_since, detect);

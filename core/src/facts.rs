@@ -10,6 +10,7 @@ use crate::analysis::Subject;
 use crate::api::status::{LimitsState, ModelReleaseStatus, Phase, Track, TrafficState, TrafficStatus};
 use crate::capacity;
 use crate::covers::covers;
+use crate::observed::GatewayAnswer;
 use crate::pods;
 use crate::seeded::{Bug, on};
 use crate::situation::{Situation, elapsed, later, role, role_mut};
@@ -82,6 +83,9 @@ fn propagation(status: &mut ModelReleaseStatus, s: &Situation) {
     if memory.digest.is_empty() && status.state.expired_at.is_some() && !wanted::routed_at_all(s) {
         memory.settled_at.get_or_insert(s.now);
     }
+    if memory.settled_at.is_some() && !memory.silent.is_empty() && !s.observed.gateways.is_empty() {
+        memory.silent = silent(s, memory.seq);
+    }
     if memory.digest.is_empty() || memory.settled_at.is_some() {
         return;
     }
@@ -98,7 +102,33 @@ fn propagation(status: &mut ModelReleaseStatus, s: &Situation) {
     let waited = s.elapsed(read_at) >= wait;
     if !behind && (everyone_confirmed(s, memory.seq) || waited) {
         memory.settled_at = Some(s.now);
+        memory.silent = silent(s, memory.seq);
     }
+}
+
+/// The first gateway's pod that can be asked and does not say that it has the weights of this decision; empty if all do.
+fn silent(s: &Situation, seq: i64) -> String {
+    if s.observed.gateways.is_empty() {
+        // Nobody was asked just now.
+        return String::new();
+    }
+    let sets = s.release.traffic.sets.iter().filter(|set| set.probe_port.is_some());
+    let has = |answer: &GatewayAnswer| answer.seq.is_some_and(|at| at >= seq);
+    first_pod(s, sets.map(|set| set.name.as_str()), has).unwrap_or_default()
+}
+
+/// The first pod of these sets of gateways that does not answer well, or the set if it has none.
+fn first_pod<'a>(
+    s: &Situation,
+    mut sets: impl Iterator<Item = &'a str>,
+    well: impl Fn(&GatewayAnswer) -> bool,
+) -> Option<String> {
+    sets.find_map(|set| {
+        let mut all = s.observed.gateways.iter().filter(|answer| answer.set == set).peekable();
+        let nobody = all.peek().is_none().then(|| format!("gateway set {set}, which has no ready pod,"));
+        let one = all.find(|answer| !well(answer));
+        one.map(|answer| format!("pod {} of gateway set {set}", answer.pod)).or(nobody)
+    })
 }
 
 /// Whether a gateway that can be asked is still to be seen to limit clients as is wanted now.
@@ -116,7 +146,7 @@ fn to_prove(s: &Situation) -> Option<String> {
 /// Names of the sets of gateways that take limits, and can be asked.
 fn provers<'a>(s: &'a Situation) -> impl Iterator<Item = &'a str> {
     let sets = s.release.traffic.sets.iter().filter(|set| set.probe_port.is_some());
-    sets.filter(|set| traffic::takes_filters(set)).map(|set| set.name.as_str())
+    sets.filter(|set| traffic::takes_filters(s.release, set)).map(|set| set.name.as_str())
 }
 
 /// What gateways were seen to refuse. No weight waits for it.
@@ -130,12 +160,7 @@ fn limits(status: &mut ModelReleaseStatus, s: &Situation) {
     if memory.digest.is_empty() || memory.proven_at.is_some() || s.observed.gateways.is_empty() {
         return;
     }
-    let lacking = provers(s).find_map(|set| {
-        let mut all = s.observed.gateways.iter().filter(|answer| answer.set == set).peekable();
-        let nobody = all.peek().is_none().then(|| format!("gateway set {set}, which has no ready pod,"));
-        let one = all.find(|answer| answer.limited != Some(true));
-        one.map(|answer| format!("pod {} of gateway set {set}", answer.pod)).or(nobody)
-    });
+    let lacking = first_pod(s, provers(s), |answer| answer.limited == Some(true));
     memory.proven_at = lacking.is_none().then_some(s.now);
     memory.lacking = lacking.unwrap_or_default();
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::api::spec::Provider;
 use crate::plan::Key;
 use crate::version::Hash;
 
@@ -27,6 +28,8 @@ pub struct Observed {
     pub claims: Vec<Claim>,
     /// Whether the API server serves Istio's kinds.
     pub istio: bool,
+    /// Whether it serves the Gateway API's HTTPRoute.
+    pub gateway_api: bool,
     /// Writes of ours that the API server refused since the last one that it took.
     pub refused: Vec<Refused>,
 }
@@ -169,6 +172,8 @@ pub struct QueryId {
 pub struct Claim {
     /// Kind, namespace and name, for people.
     pub object: String,
+    /// Whose object it is: each provider has gateways of its own, which may share names.
+    pub provider: Provider,
     /// Its namespace.
     pub namespace: String,
     /// UID of the release that owns it, if one does.

@@ -16,17 +16,19 @@ pub enum Kind {
     Service,
     ControllerRevision,
     VirtualService,
+    HttpRoute,
     EnvoyFilter,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Deployment,
         Self::HorizontalPodAutoscaler,
         Self::Service,
         Self::ControllerRevision,
         Self::VirtualService,
+        Self::HttpRoute,
         Self::EnvoyFilter,
     ];
 
@@ -40,6 +42,7 @@ impl Kind {
             Self::Service => ("", "v1", "Service", "services"),
             Self::ControllerRevision => ("apps", "v1", "ControllerRevision", "controllerrevisions"),
             Self::VirtualService => ("networking.istio.io", "v1", "VirtualService", "virtualservices"),
+            Self::HttpRoute => ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
             Self::EnvoyFilter => ("networking.istio.io", "v1alpha3", "EnvoyFilter", "envoyfilters"),
         }
     }

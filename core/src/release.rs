@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::annotations::Annotations;
 use crate::api::reasons::Reason;
-use crate::api::spec::{CheckMode, LimitMode, ModelRelease, OnInconclusive, Promotion};
+use crate::api::spec::{CheckMode, LimitMode, ModelRelease, OnInconclusive, Promotion, Provider};
 use crate::settings::{GatewaySet, Settings, Source};
 use crate::version::{Version, block_digest, text_digest};
 
@@ -61,9 +61,11 @@ pub struct Release {
 /// How clients reach a release.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Traffic {
+    /// Whose objects carry the weights.
+    pub provider: Provider,
     /// Whether callers with a sidecar reach it.
     pub mesh: bool,
-    /// The Istio Gateways it names, each `namespace/name`.
+    /// The Gateways it names, of its provider, each `namespace/name`.
     pub gateways: Vec<String>,
     /// The sets of gateway pods behind them.
     pub sets: Vec<GatewaySet>,

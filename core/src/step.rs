@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::analysis::{self, Look};
 use crate::api::reasons::Reason;
-use crate::api::spec::ModelRelease;
+use crate::api::spec::{ModelRelease, Provider};
 use crate::api::status::{Act, ModelReleaseStatus, Phase, Track, TrafficState};
 use crate::drift;
 use crate::due::{self, IDLE};
@@ -42,7 +42,8 @@ pub fn queries(object: &ModelRelease, observed: &Observed, settings: &Settings, 
     let queries = facts::subject(&s, stable.as_ref(), canary.as_ref())
         .map(|subject| analysis::queries(&release, &subject, &status.state.checks, now))
         .unwrap_or_default();
-    let unproven = !s.settled() || facts::limits_unproven(&s);
+    let silent = !status.state.traffic.silent.is_empty();
+    let unproven = !s.settled() || silent || facts::limits_unproven(&s);
     let asked = !status.state.traffic.digest.is_empty() && unproven && s.traffic_object().is_some();
     let probes = if asked { traffic::probes(&release, settings) } else { Vec::new() };
     Asks { queries, probes, warmup: warmup(&s) }
@@ -166,14 +167,36 @@ impl View<'_> {
 /// The release, parsed; refused also for what only the cluster can tell.
 fn parse(object: &ModelRelease, observed: &Observed, settings: &Settings) -> Release {
     let mut release = Release::parse(object, settings);
-    if release.refused.is_none() && !observed.istio {
-        let message = "the cluster does not serve networking.istio.io: install Istio; nothing starts before";
-        release.refused = Some((Reason::MissingAPI, message.to_owned()));
+    if let Some(other) = traffic::other_provider(&release, observed) {
+        release.traffic.provider = other;
+        let message = "spec.traffic.provider cannot change while the release lives: its weights would be nobody's in between. \
+                       Apply the same versions as a release of another name, move clients to it, then delete this one";
+        release.refused.get_or_insert((Reason::InvalidSpec, message.to_owned()));
+    }
+    if release.refused.is_none() {
+        release.refused = missing(release.traffic.provider, observed);
+    }
+    if !observed.istio {
+        // What EnvoyFilters would do is lacking, and said to be.
+        release.traffic.sets.iter_mut().for_each(|set| set.envoy_filters = false);
     }
     if release.refused.is_none() {
         release.refused = traffic::conflict(&release, &observed.claims);
     }
     release
+}
+
+/// What the API server lacks that routes are written in.
+fn missing(provider: Provider, observed: &Observed) -> Option<(Reason, String)> {
+    let (there, what) = match provider {
+        Provider::Istio => (observed.istio, "networking.istio.io: install Istio"),
+        Provider::GatewayApi => (
+            observed.gateway_api,
+            "gateway.networking.k8s.io/v1 HTTPRoute: install the Gateway API's CRDs, 1.4 or later",
+        ),
+    };
+    (!there)
+        .then(|| (Reason::MissingAPI, format!("the cluster does not serve {what}; nothing starts before")))
 }
 
 /// The time to the millisecond; never before the last decision, so that a clock set back only delays.

@@ -10,12 +10,14 @@ mod phases;
 mod prometheus;
 pub mod rules;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::api::ModelRelease;
+use crate::api::spec::Provider;
 use crate::api::status::{ModelReleaseStatus, Phase, Track};
 use crate::observed::{Observed, Pod};
 use crate::plan::Plan;
@@ -78,7 +80,20 @@ fn block(version: &str) -> Value {
     json!({"version": version, "image": format!("registry.example.com/fraud:{version}")})
 }
 
+thread_local! {
+    /// Whose objects route the releases of new worlds.
+    static PROVIDER: Cell<Provider> = const { Cell::new(Provider::Istio) };
+}
+
 impl World {
+    /// Worlds that are made in here are routed by this provider.
+    pub fn by<T>(provider: Provider, make: impl FnOnce() -> T) -> T {
+        let before = PROVIDER.replace(provider);
+        let worlds = make();
+        PROVIDER.set(before);
+        worlds
+    }
+
     /// A release that does not run yet. `rollout` and `analysis` have short times, so that stories are short.
     pub fn new(stable: &str, canary: Option<&str>) -> Self {
         let mut spec = json!({
@@ -96,9 +111,12 @@ impl World {
         if let Some(canary) = canary {
             spec["canary"] = block(canary);
         }
+        if PROVIDER.get() != Provider::Istio {
+            spec["traffic"]["provider"] = json!(PROVIDER.get());
+        }
         Self {
             object: release(&spec, "2026-11-21T09:00:00Z"),
-            observed: Observed { istio: true, ..Observed::default() },
+            observed: Observed { istio: true, gateway_api: true, ..Observed::default() },
             settings: settings(),
             now: "2026-11-21T09:00:00Z".parse().expect("a time"),
             accuracy: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 mod claims;
 mod filter;
+mod httproute;
 mod istio;
 mod limits;
 mod read;
@@ -9,6 +10,10 @@ mod sticky;
 #[cfg(test)]
 mod tests;
 
+use serde_json::Value;
+
+use crate::api::spec::Provider;
+use crate::observed::Observed;
 use crate::plan::{Key, Kind, LimitProbe, Probe};
 use crate::release::Release;
 use crate::settings::{GatewaySet, Settings};
@@ -16,10 +21,11 @@ use crate::version::Hash;
 
 pub use claims::{conflict, dispute};
 pub use filter::takes as takes_filters;
+pub use httproute::SEQ_PATH;
+pub use istio::roots;
 pub(crate) use istio::{GRPC, HTTP};
-pub use istio::{numbered, roots, traffic_object};
 pub use limits::{has_limits, limit_proof, limits, pod_limit};
-pub use read::{mirror_read, read_back, routes_read, seq_read};
+pub use read::{mirror_read, read_back, refusal_read, routes_read, seq_read};
 pub use sticky::sticky;
 
 /// Header by which the operator asks gateways for their state; its value is secret.
@@ -92,9 +98,54 @@ pub struct Route {
     pub words: Vec<String>,
 }
 
+/// Kind of the traffic object.
+pub fn kind(provider: Provider) -> Kind {
+    match provider {
+        Provider::Istio => Kind::VirtualService,
+        Provider::GatewayApi => Kind::HttpRoute,
+    }
+}
+
 /// Names the traffic object.
 pub fn traffic_key(release: &Release) -> Key {
-    Key { kind: Kind::VirtualService, namespace: release.namespace.clone(), name: release.name.clone() }
+    key(release, release.traffic.provider)
+}
+
+fn key(release: &Release, provider: Provider) -> Key {
+    Key { kind: kind(provider), namespace: release.namespace.clone(), name: release.name.clone() }
+}
+
+/// The provider by which the release is routed already, if it is another one than the spec's. What carries the weights
+/// does not change hands: in between they would be nobody's.
+pub fn other_provider(release: &Release, observed: &Observed) -> Option<Provider> {
+    let other = match release.traffic.provider {
+        Provider::Istio => Provider::GatewayApi,
+        Provider::GatewayApi => Provider::Istio,
+    };
+    let there = observed.children.get(&key(release, other))?;
+    (there.owner.as_deref() == Some(release.uid.as_str())).then_some(other)
+}
+
+/// The object that carries the weights; `live`: what is stored of it. Its number is missing: see [`numbered`].
+pub fn traffic_object(
+    release: &Release,
+    settings: &Settings,
+    split: &Split,
+    live: Option<&Value>,
+) -> (Key, Value) {
+    match release.traffic.provider {
+        Provider::Istio => istio::traffic_object(release, settings, split),
+        Provider::GatewayApi => httproute::traffic_object(release, split, live),
+    }
+}
+
+/// The traffic object with its number: in its annotation, and in what its probe route answers.
+pub fn numbered(object: Value, seq: i64) -> Value {
+    if object.pointer("/spec/rules").is_some() {
+        httproute::numbered(object, seq)
+    } else {
+        istio::numbered(object, seq)
+    }
 }
 
 /// Whether an object lies outside the release's namespace, so that deleting the release does not delete it.
@@ -117,7 +168,7 @@ pub fn probes(release: &Release, settings: &Settings) -> Vec<Probe> {
             token: release.probe_token(),
             limit: proof
                 .clone()
-                .filter(|_| filter::takes(set))
+                .filter(|_| filter::takes(release, set))
                 .map(|proof| LimitProbe { token: limits::limit_token(release), proof }),
             version: None,
         })

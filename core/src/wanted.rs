@@ -115,7 +115,8 @@ pub struct Traffic {
 /// The traffic object; none before anything serves.
 pub fn traffic(s: &Situation) -> Option<Traffic> {
     let split = split(s)?;
-    let (key, body) = traffic::traffic_object(s.release, s.settings, &split);
+    let live = s.traffic_object().map(|live| &live.body);
+    let (key, body) = traffic::traffic_object(s.release, s.settings, &split, live);
     let digest = digest(&body).chars().take(16).collect();
     Some(Traffic { split, key, body, digest })
 }
@@ -295,7 +296,7 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[&Key]) -> Vec<&'a Key> {
     ours.filter(|(key, live)| match key.kind {
         // Routes and limits of a refused spec stay as they are until it is mended; routes also until it is known again
         // what serves, if the status was lost.
-        Kind::VirtualService => (served && s.release.refused.is_none()) || s.expired(),
+        Kind::VirtualService | Kind::HttpRoute => (served && s.release.refused.is_none()) || s.expired(),
         Kind::EnvoyFilter if s.expired() => quiet,
         Kind::EnvoyFilter => s.release.refused.is_none(),
         // It can only raise; what it found last is the size for as long as the spec is refused.
@@ -320,7 +321,8 @@ pub fn leftovers<'a>(s: &'a Situation, wanted: &[&Key]) -> Vec<&'a Key> {
 /// Whether any route of ours is there.
 pub fn routed_at_all(s: &Situation) -> bool {
     let ours = |live: &Live| live.owner.as_deref() == Some(s.release.uid.as_str());
-    s.observed.children.iter().any(|(key, live)| key.kind == Kind::VirtualService && ours(live))
+    let routes = |kind| matches!(kind, Kind::VirtualService | Kind::HttpRoute);
+    s.observed.children.iter().any(|(key, live)| routes(key.kind) && ours(live))
 }
 
 /// Whether a version without a role still has an object of ours: it goes once it is drained.

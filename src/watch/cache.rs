@@ -343,9 +343,10 @@ impl State {
     fn concerned(&self, watched: Watched, object: Option<&Object>) -> Vec<ReleaseKey> {
         let Some(object) = object else { return Vec::new() };
         let mut keys: Vec<ReleaseKey> = object.release().into_iter().collect();
-        if watched == Watched::Child(Kind::VirtualService) {
+        if matches!(watched, Watched::Child(Kind::VirtualService | Kind::HttpRoute)) {
             // Who claims a host decides whether another may.
-            let hosts: Vec<&str> = strings(object.body.pointer("/spec/hosts"));
+            let listed = |path| strings(object.body.pointer(path));
+            let hosts = [listed("/spec/hosts"), listed("/spec/hostnames")].concat();
             keys.extend(
                 self.releases
                     .iter()

@@ -28,6 +28,7 @@ const RELEASES: &[Rule] = &[
     rule("apps", &["controllerrevisions"], &["get", "list", "watch", "create", "delete"]),
     rule("", &["services"], CHILD),
     rule("networking.istio.io", &["virtualservices", "envoyfilters"], CHILD),
+    rule("gateway.networking.k8s.io", &["httproutes"], CHILD),
     rule("", &["pods"], READ),
     rule("discovery.k8s.io", &["endpointslices"], READ),
     rule("events.k8s.io", &["events"], &["create", "patch"]),

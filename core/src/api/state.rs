@@ -245,6 +245,9 @@ pub struct TrafficState {
     /// Digest of what it is to say, its number aside; another digest is another number.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
+    /// A gateway's pod that was asked and did not say what it has, so that only time speaks for the weights there.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub silent: String,
 }
 
 fn unlimited(limits: &LimitsState) -> bool {

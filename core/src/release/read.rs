@@ -64,6 +64,7 @@ pub(super) fn traffic(
         burst: b.burst.unwrap_or(b.requests),
     };
     Traffic {
+        provider: spec.provider.unwrap_or_default(),
         mesh,
         gateways,
         sets,

@@ -40,11 +40,6 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
     let guardrail = |own: Value| json!({"analysis": {"guardrails": [own]}});
     let stored_at = |uri: &str| json!({"stable": {"version": "v1", "image": "registry.example/fraud:1", "storageUri": uri}});
     for (spec, reason, field) in [
-        (
-            gateway(json!({"provider": "GatewayAPI"})),
-            Reason::InvalidSpec,
-            "spec.traffic.provider: GatewayAPI",
-        ),
         (quality(json!({"metric": "auc"})), Reason::InvalidSpec, "spec.analysis.quality.metric"),
         (
             quality(json!({"correctMetric": "a", "totalMetric": "b"})),
@@ -77,7 +72,7 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
     for spec in [
         json!({}),
         gateway(
-            json!({"provider": "Istio", "sticky": true, "path": "/fraud", "rateLimit": {"perPod": {"requests": 5}}}),
+            json!({"provider": "GatewayAPI", "sticky": true, "path": "/fraud", "rateLimit": {"perPod": {"requests": 5}}}),
         ),
         quality(json!({"labelDelay": "0s"})),
         stored_at("https://models.example/fraud/1"),

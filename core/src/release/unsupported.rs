@@ -2,16 +2,14 @@
 
 use super::read::{Refusal, counted, time};
 use crate::api::reasons::Reason;
-use crate::api::spec::{Guardrail, ModelReleaseSpec, Provider, Quality, Traffic, VersionSpec};
+use crate::api::spec::{Guardrail, ModelReleaseSpec, Quality, VersionSpec};
 
 /// Refuses the first field of the spec that nothing here acts on.
 pub(super) fn refuse(spec: &ModelReleaseSpec, refused: &mut Refusal) {
-    let traffic = spec.traffic.iter().flat_map(traffic);
     let quality = spec.analysis.iter().filter_map(|analysis| analysis.quality.as_ref()).flat_map(quality);
     let guardrails = spec.analysis.iter().filter_map(|analysis| analysis.guardrails.as_ref()).flatten();
     let versions = [("stable", Some(&spec.stable)), ("canary", spec.canary.as_ref())];
-    let first = traffic
-        .chain(quality)
+    let first = quality
         .chain(guardrails.filter_map(guardrail))
         .chain(versions.into_iter().filter_map(|(block, version)| storage(block, version?)))
         .next();
@@ -24,11 +22,6 @@ type Found = (String, Reason);
 
 fn found(given: bool, field: &str) -> Option<Found> {
     given.then(|| (format!("spec.{field}"), Reason::InvalidSpec))
-}
-
-fn traffic(spec: &Traffic) -> impl Iterator<Item = Found> {
-    let gateway_api = spec.provider.is_some_and(|provider| provider == Provider::GatewayApi);
-    found(gateway_api, "traffic.provider: GatewayAPI").into_iter()
 }
 
 fn quality(spec: &Quality) -> impl Iterator<Item = Found> {

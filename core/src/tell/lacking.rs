@@ -1,6 +1,7 @@
 //! What a release asks of proxies and does not get from them: limits, and clients that keep their version.
 
 use crate::api::reasons::Reason;
+use crate::api::spec::Provider;
 use crate::api::status::Track;
 use crate::situation::Situation;
 use crate::traffic;
@@ -13,9 +14,30 @@ const SIDECAR: &str = "istio-proxy";
 
 /// The first thing that is lacking, with what to do about it.
 pub(super) fn lacking(s: &Situation) -> Option<(Reason, String)> {
+    unbound(s).or_else(|| unfiltered(s)).or_else(|| unproven(s)).or_else(|| without_sidecar(s))
+}
+
+/// A gateway that does not route the release, as far as it or its controller says.
+fn unbound(s: &Situation) -> Option<(Reason, String)> {
+    let said = s.traffic_object().and_then(|live| traffic::refusal_read(&live.body));
+    if let Some(said) = said {
+        return Some((Reason::NotApplied, format!("the gateway's controller refuses the HTTPRoute: {said}")));
+    }
+    let silent = &s.status.state.traffic.silent;
+    let host = s.release.traffic.hosts.first().filter(|_| !silent.is_empty())?;
+    let message = format!(
+        "{silent} was asked for {host} and does not say which weights it has; they are taken to be in force since {} s \
+         passed. The gateway has to exist, to select that host, and to be served by that set; it is asked again each minute",
+        s.settings.propagation_wait_seconds
+    );
+    Some((Reason::NotApplied, message))
+}
+
+/// A set of gateways that takes no filters.
+fn unfiltered(s: &Situation) -> Option<(Reason, String)> {
     let traffic = &s.release.traffic;
     let limits = traffic::has_limits(s.release);
-    let refusing = traffic.sets.iter().find(|set| !traffic::takes_filters(set));
+    let refusing = traffic.sets.iter().find(|set| !traffic::takes_filters(s.release, set));
     if let Some(set) = refusing.filter(|_| limits || traffic.sticky) {
         let (reason, what) = if limits {
             (Reason::RateLimitUnsupported, "no client is limited")
@@ -23,14 +45,18 @@ pub(super) fn lacking(s: &Situation) -> Option<(Reason, String)> {
             (Reason::StickyUnsupported, "no client keeps its version")
         };
         let name = &set.name;
+        let how = match traffic.provider {
+            Provider::Istio => " and a selector",
+            Provider::GatewayApi => ", in the Gateway's own namespace",
+        };
         return Some((
             reason,
             format!(
-                "{what} at gateway set {name}, which takes no EnvoyFilters: the administrator gives it a selector and envoyFilters: true"
+                "{what} at gateway set {name}, which takes no EnvoyFilters: it has to be Istio's, and the administrator gives it envoyFilters: true{how}"
             ),
         ));
     }
-    unproven(s).or_else(|| without_sidecar(s))
+    None
 }
 
 /// A gateway's pod that does not refuse what it should.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::World;
 use crate::api;
+use crate::api::spec::Provider;
 use crate::observed::{Answer, Claim, Container, GatewayAnswer, Pod, WarmupAnswer};
 use crate::plan::{Asks, Key, Kind, Probe, Warmup};
 use crate::traffic;
@@ -67,6 +68,7 @@ impl World {
         });
         self.observed.claims = vec![Claim {
             object: "VirtualService ml/others".into(),
+            provider: Provider::Istio,
             namespace: "ml".into(),
             path: String::new(),
             release: Some("another release".into()),

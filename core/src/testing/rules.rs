@@ -76,6 +76,12 @@ impl Ground<'_> {
         found.filter(|live| live.owner.as_deref() == self.object.metadata.uid.as_deref())
     }
 
+    /// The object that carries the weights, whoever's kind it is.
+    fn traffic(&self) -> Option<&Live> {
+        let of = |kind| self.child(kind, self.name());
+        of(Kind::VirtualService).or_else(|| of(Kind::HttpRoute))
+    }
+
     fn endpoints(&self, hash: &str) -> i32 {
         let name = self.named(hash);
         let count = self.observed.endpoints.get(&name).copied().unwrap_or(0);
@@ -206,7 +212,7 @@ pub fn neutral(old: &ModelReleaseStatus, next: &ModelReleaseStatus) -> Vec<Broke
 /// What is shown of the traffic is what was read, never what is meant.
 pub fn shown(ground: &Ground) -> Vec<Broken> {
     let mut found = Found::default();
-    let read = ground.child(Kind::VirtualService, ground.name()).and_then(|live| read_back(&live.body));
+    let read = ground.traffic().and_then(|live| read_back(&live.body));
     for shown in &ground.status.traffic {
         let of = |all: &Vec<(Hash, i32)>| {
             all.iter().filter(|(h, _)| h.as_str() == shown.hash).map(|(_, w)| *w).sum::<i32>()
@@ -283,7 +289,7 @@ pub fn write(ground: &Ground, write: &Write) -> Vec<Broken> {
         let newer = live.and_then(|l| l.seq).is_none_or(|at| at <= seq);
         found.unless(newer, "S10", || format!("{key} bears {:?}, and {seq} is written", live.map(|l| l.seq)));
         match key.kind {
-            Kind::VirtualService if key.name == ground.name() => {
+            Kind::VirtualService | Kind::HttpRoute if key.name == ground.name() => {
                 weights::split(ground, key, body, &mut found);
             }
             Kind::Deployment | Kind::Service => fallback::kept(ground, key, body, &mut found),
@@ -321,7 +327,8 @@ fn confined(ground: &Ground, key: &Key, found: &mut Found) {
     found.unless(place && own, "S9", || format!("{key} is not a name of this release"));
 }
 
-/// S15: an EnvoyFilter selects exactly a gateway's pods, or the release's own.
+/// S15: an EnvoyFilter selects exactly a gateway's pods, or the release's own; or it names Gateways that the
+/// administrator lets releases use, in its own namespace.
 fn elsewhere(ground: &Ground, key: &Key, body: &serde_json::Value, found: &mut Found) {
     let selector = body.pointer("/spec/workloadSelector/labels").cloned().unwrap_or_default();
     let of_gateway = ground.settings.gateways.iter().any(|set| {
@@ -330,7 +337,14 @@ fn elsewhere(ground: &Ground, key: &Key, body: &serde_json::Value, found: &mut F
     let own = key.namespace == ground.namespace()
         && selector.get(crate::api::LABEL_NAME).and_then(serde_json::Value::as_str) == Some(ground.name());
     let exact = selector.as_object().is_some_and(|labels| !labels.is_empty()) && (of_gateway || own);
-    found.unless(exact, "S15", || format!("{key} selects {selector}"));
+    let targets = body.pointer("/spec/targetRefs").and_then(serde_json::Value::as_array);
+    let allowed = |target: &serde_json::Value| {
+        let name = target.get("name").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let full = format!("{}/{name}", key.namespace);
+        ground.settings.gateways.iter().any(|set| set.gateways.contains(&full))
+    };
+    let named = selector.is_null() && targets.is_some_and(|all| !all.is_empty() && all.iter().all(allowed));
+    found.unless(exact || named, "S15", || format!("{key} selects {selector}"));
 }
 
 fn seq_of(body: &serde_json::Value) -> i64 {

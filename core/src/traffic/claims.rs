@@ -59,7 +59,8 @@ fn meets(release: &Release, claim: &Claim) -> bool {
 }
 
 fn shared_gateway<'a>(release: &'a Release, claim: &Claim) -> Option<&'a str> {
-    release.traffic.gateways.iter().find(|own| claim.gateways.contains(own)).map(String::as_str)
+    let same = claim.provider == release.traffic.provider;
+    release.traffic.gateways.iter().find(|own| same && claim.gateways.contains(own)).map(String::as_str)
 }
 
 /// Whether a claimed host, which may begin with `*`, covers one of ours. Host names know no case.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::limits::limit_token;
 use super::{Entrance, Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER};
+use crate::api::spec::Provider;
 use crate::meta::{self, fields, put};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
@@ -44,8 +45,8 @@ fn entrance_host(release: &Release, settings: &Settings, hash: &Hash, entrance: 
 /// The VirtualService that carries the weights.
 ///
 /// One write of it is every move of weight, for gateways and mesh alike. It has no hosts of its own: its roots, which
-/// never change, delegate to it. Its number is missing: see [`numbered`].
-pub fn traffic_object(release: &Release, settings: &Settings, split: &Split) -> (Key, Value) {
+/// never change, delegate to it.
+pub(super) fn traffic_object(release: &Release, settings: &Settings, split: &Split) -> (Key, Value) {
     let prefix = route_prefix(&release.namespace, &release.name);
     let mut http = vec![probe(release, &prefix)];
     for route in &split.routes {
@@ -61,7 +62,7 @@ pub fn traffic_object(release: &Release, settings: &Settings, split: &Split) -> 
 }
 
 /// The traffic object with its number: in its annotation, and in what its probe route answers.
-pub fn numbered(mut object: Value, seq: i64) -> Value {
+pub(super) fn numbered(mut object: Value, seq: i64) -> Value {
     let routes = object.get_mut("spec").and_then(|spec| spec.get_mut("http"));
     if let Some(probe) = routes.and_then(|routes| routes.get_mut(0)) {
         let number = seq.to_string();
@@ -200,6 +201,10 @@ pub fn roots(release: &Release, settings: &Settings, seq: i64) -> Vec<(Key, Valu
     // The delegating entry has no name: istiod would put it before those of our routes.
     let delegate = json!({"delegate": {"name": release.name, "namespace": release.namespace}});
     let mut roots = Vec::new();
+    if traffic.provider == Provider::GatewayApi {
+        // Its object is its own root.
+        return roots;
+    }
     if !traffic.gateways.is_empty() && !traffic.hosts.is_empty() {
         // A gateway's pods see only what is exported to their namespace.
         let seen_by: BTreeSet<&str> = traffic.sets.iter().map(|set| set.namespace.as_str()).collect();

@@ -36,12 +36,12 @@ fn ninety_ten() -> Split {
 }
 
 fn object(release: &Release, split: &Split) -> Value {
-    numbered(traffic_object(release, &sample::settings(), split).1, 12)
+    numbered(traffic_object(release, &sample::settings(), split, None).1, 12)
 }
 
 #[test]
 fn the_traffic_object_is_the_contracts() {
-    let (key, body) = traffic_object(&sample::full(), &sample::settings(), &ninety_ten());
+    let (key, body) = traffic_object(&sample::full(), &sample::settings(), &ninety_ten(), None);
     let body = numbered(body, 12);
     assert_eq!(key.to_string(), "VirtualService ml/fraud");
     assert_eq!(body["apiVersion"], "networking.istio.io/v1");
@@ -274,7 +274,7 @@ proptest! {
     #[test]
     fn what_was_written_is_read_back(split in any_split(), seq in 0..i64::MAX, full: bool) {
         let release = if full { sample::full() } else { sample::minimal() };
-        let body = numbered(traffic_object(&release, &sample::settings(), &split).1, seq);
+        let body = numbered(traffic_object(&release, &sample::settings(), &split, None).1, seq);
         let [first, second] = &split.entries;
         let want = if first.hash == second.hash {
             vec![(first.hash.clone(), 100)]
@@ -294,6 +294,7 @@ proptest! {
 fn claim(hosts: &[&str], gateways: &[&str], created: &str) -> Claim {
     Claim {
         object: "VirtualService web/site".into(),
+        provider: Provider::Istio,
         namespace: "web".into(),
         path: String::new(),
         release: None,

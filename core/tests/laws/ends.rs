@@ -105,9 +105,12 @@ fn plain(kind: Kind, body: &Value) -> Value {
             annotations.remove(api::ANNOTATION_SEQ);
         }
     }
-    if kind == Kind::VirtualService
-        && let Some(routes) = body.pointer_mut("/spec/http").and_then(Value::as_array_mut)
-    {
+    let routes = match kind {
+        Kind::VirtualService => body.pointer_mut("/spec/http"),
+        Kind::HttpRoute => body.pointer_mut("/spec/rules"),
+        _ => None,
+    };
+    if let Some(routes) = routes.and_then(Value::as_array_mut) {
         // It tells the number of the decision, and nothing else.
         routes.retain(|route| {
             route["name"].as_str().is_none_or(|name| name.rsplit('.').next() != Some("probe"))

@@ -276,13 +276,17 @@ impl Play {
                 (Kind::Service, 0) => spec["selector"] = json!({"app": "theirs"}),
                 (Kind::Service, _) => spec["type"] = json!("NodePort"),
                 (Kind::VirtualService, 0) => spec["http"] = json!([]),
-                (Kind::VirtualService, 1) => {
-                    let routes = spec["http"].as_array_mut().and_then(|routes| routes.last_mut());
-                    let entries = routes.and_then(|split| split["route"].as_array_mut());
+                (Kind::HttpRoute, 0) => spec["rules"] = json!([]),
+                (Kind::VirtualService | Kind::HttpRoute, 1) => {
+                    let (list, entries) =
+                        if spec["rules"].is_array() { ("rules", "backendRefs") } else { ("http", "route") };
+                    let routes = spec[list].as_array_mut().and_then(|routes| routes.last_mut());
+                    let entries = routes.and_then(|split| split[entries].as_array_mut());
                     for entry in entries.into_iter().flatten() {
                         entry["weight"] = json!(50);
                     }
                 }
+                (Kind::HttpRoute, _) => spec["hostnames"] = json!(["theirs.example.com"]),
                 (Kind::VirtualService, _) => spec["exportTo"] = json!(["*"]),
                 (Kind::EnvoyFilter, _) => spec["workloadSelector"] = json!({"labels": {"app": "theirs"}}),
             }

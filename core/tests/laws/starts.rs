@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use model_release_core::api::spec::Provider;
 use model_release_core::api::status::Phase;
 use model_release_core::testing::World;
 use proptest::prelude::*;
@@ -9,8 +10,12 @@ use serde_json::json;
 
 use super::play::Play;
 
-static STARTS: LazyLock<Vec<World>> =
-    LazyLock::new(|| World::everywhere().into_iter().map(|(_, world)| hurried(world)).collect());
+/// By the one provider, then by the other.
+static STARTS: LazyLock<Vec<World>> = LazyLock::new(|| {
+    let by = |provider| World::by(provider, World::everywhere);
+    let all = [Provider::Istio, Provider::GatewayApi].into_iter().flat_map(by);
+    all.map(|(_, world)| hurried(world)).collect()
+});
 
 /// The same world with shorter times.
 pub fn hurried(mut world: World) -> World {
@@ -31,14 +36,14 @@ pub fn hurried(mut world: World) -> World {
     world
 }
 
-/// A world to begin with: by this number, in any phase.
+/// A world to begin with: by this number, in any phase, routed by either provider.
 pub fn at(start: usize) -> Play {
     Play::of(STARTS[start % STARTS.len()].clone())
 }
 
 /// Any of them; more often the first one, which is that nothing was there before.
 pub fn any() -> impl Strategy<Value = usize> {
-    prop_oneof![1 => Just(0_usize), 8 => 0..20_usize]
+    prop_oneof![1 => Just(0_usize), 8 => 0..40_usize]
 }
 
 /// `v1` serves and nothing else is there or asked for.

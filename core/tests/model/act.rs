@@ -114,12 +114,12 @@ impl Lab {
             for child in &state.seen.children {
                 let named = self.key_of(child.key);
                 match named.key.kind {
-                    Kind::VirtualService if named.splits => actions.push(Action::Reroute),
+                    Kind::VirtualService | Kind::HttpRoute if named.splits => actions.push(Action::Reroute),
                     Kind::Deployment => actions.push(Action::Starve(child.key)),
                     Kind::Service => actions.push(Action::Take(child.key)),
                     _ => {}
                 }
-                if matches!(named.key.kind, Kind::VirtualService | Kind::Service) {
+                if matches!(named.key.kind, Kind::VirtualService | Kind::HttpRoute | Kind::Service) {
                     actions.push(Action::Remove(child.key));
                 }
             }

@@ -143,10 +143,17 @@ impl Lab {
                 let routed = |child: &&Child| self.key_of(child.key).splits;
                 let key = state.seen.children.iter().find(routed).unwrap().key;
                 change(self, state, key, &|value| {
-                    let routes = value["spec"]["http"].as_array_mut().unwrap();
+                    let (list, entries) = if value["spec"]["rules"].is_array() {
+                        ("rules", "backendRefs")
+                    } else {
+                        ("http", "route")
+                    };
+                    let routes = value["spec"][list].as_array_mut().unwrap();
                     let split = routes.last_mut().unwrap();
-                    split["route"][0]["weight"] = json!(50);
-                    split["route"][1]["weight"] = json!(50);
+                    // A part of all, which an HTTPRoute writes in two, goes.
+                    split[entries].as_array_mut().unwrap().truncate(2);
+                    split[entries][0]["weight"] = json!(50);
+                    split[entries][1]["weight"] = json!(50);
                 });
             }
             Action::Starve(key) => change(self, state, key, &|value| value["spec"]["replicas"] = json!(0)),

@@ -204,7 +204,7 @@ impl Lab {
                 .name
                 .strip_prefix("fraud-")
                 .and_then(|hash| self.hashes.iter().position(|h| h == hash)),
-            splits: key.kind == Kind::VirtualService && key.name == "fraud",
+            splits: matches!(key.kind, Kind::VirtualService | Kind::HttpRoute) && key.name == "fraud",
         };
         u8::try_from(self.keys.intern(key.to_string().as_bytes(), make)).unwrap()
     }

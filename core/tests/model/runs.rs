@@ -167,7 +167,18 @@ fn harms() -> Vec<Run> {
         of("foreign", Budget { foreign: 2, lags: 1, faults: 1, ..NOTHING }, &CANARY),
         // The same while a canary is on trial.
         Run { begin: Begin::Trial, ..of("hands", Budget { foreign: 1, ..NOTHING }, &CANARY) },
+        // All weights in an HTTPRoute, which others change and an operator that crashes follows.
+        Run {
+            specs: CANARY.map(|(stable, canary)| spec(stable, canary, &[10], &http_route())).to_vec(),
+            begin: Begin::Trial,
+            ..of("routes", Budget { foreign: 1, faults: 1, ..NOTHING }, &[])
+        },
     ]
+}
+
+/// By the Gateway API.
+fn http_route() -> Value {
+    json!({"traffic": {"provider": "GatewayAPI"}})
 }
 
 /// Fewer worlds, and much more that happens in each.

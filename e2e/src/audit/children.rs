@@ -12,11 +12,12 @@ use super::world::{Change, Kind, World};
 use super::{Check, Gateway, Options};
 
 /// Kinds of children.
-const CHILDREN: [Kind; 6] = [
+const CHILDREN: [Kind; 7] = [
     Kind::Deployment,
     Kind::Service,
     Kind::ControllerRevision,
     Kind::VirtualService,
+    Kind::HttpRoute,
     Kind::EnvoyFilter,
     Kind::HorizontalPodAutoscaler,
 ];
@@ -126,6 +127,7 @@ fn derived(change: &Change, owner: &Owner) -> bool {
                 name.strip_prefix(release).is_some_and(|rest| ["", "-gateway", "-mesh"].contains(&rest));
             inside && root
         }
+        Kind::HttpRoute => inside && name == release,
         Kind::EnvoyFilter => {
             let limit = inside && name.strip_prefix(release) == Some(".pod-limit");
             let parts: Vec<&str> = name.split('.').collect();

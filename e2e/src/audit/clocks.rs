@@ -49,7 +49,7 @@ impl Check for Clocks {
             self.lost.remove(&old.uid);
             return;
         }
-        let kinds = [Kind::ModelRelease, Kind::VirtualService, Kind::EndpointSlice];
+        let kinds = [Kind::ModelRelease, Kind::VirtualService, Kind::HttpRoute, Kind::EndpointSlice];
         if !kinds.contains(&change.key.kind) {
             return;
         }

@@ -57,7 +57,7 @@ fn words(change: &Change) -> String {
     let body = change.body();
     match change.key.kind {
         Kind::ModelRelease => change.new_release.as_deref().map(release_words).unwrap_or_default(),
-        Kind::VirtualService => {
+        Kind::VirtualService | Kind::HttpRoute => {
             let traffic = Traffic::of(body);
             let seq = object::seq(body).map_or_else(String::new, |seq| format!("seq {seq}, "));
             if traffic.splits.is_empty() { String::new() } else { format!("{seq}{}", traffic.words()) }

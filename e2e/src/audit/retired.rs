@@ -28,7 +28,7 @@ pub struct Retired {
 impl Check for Retired {
     fn look(&mut self, world: &World, change: &Change, found: &mut Findings) {
         match change.key.kind {
-            Kind::VirtualService => self.weights(change),
+            Kind::VirtualService | Kind::HttpRoute => self.weights(change),
             Kind::Deployment => self.ends(world, change, found),
             Kind::Service if change.new.is_none() => self.ends(world, change, found),
             _ => {}

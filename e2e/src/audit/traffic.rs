@@ -32,15 +32,21 @@ impl Traffic {
         let (release, namespace) = (text(body, "/metadata/name"), text(body, "/metadata/namespace"));
         let prefix = format!("mr.{namespace}.{release}.");
         let mut read = Self { splits: Vec::new(), routed: Vec::new(), before: Vec::new() };
-        for route in body.pointer("/spec/http").and_then(Value::as_array).into_iter().flatten() {
+        let list = |value: &'_ Value, pointer: &str| {
+            value.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default()
+        };
+        for route in list(body, "/spec/http").iter().chain(&list(body, "/spec/rules")) {
             let name = text(route, "/name");
             let own = name.strip_prefix(&prefix).unwrap_or_default();
+            // An HTTPRoute's match always has a path, be it all of them.
+            let narrow = |one: &Value| one.get("headers").is_some() || one.get("path").is_none();
+            let matches = [list(route, "/match"), list(route, "/matches")].concat();
             if matches!(own, "split" | "split-grpc") {
-                let entries = route.get("route").and_then(Value::as_array).into_iter().flatten();
-                read.splits.push(entries.map(|entry| Entry::of(entry, release, namespace)).collect());
+                let entries = [list(route, "/route"), list(route, "/backendRefs")].concat();
+                read.splits.push(entries.iter().map(|entry| Entry::of(entry, release, namespace)).collect());
             } else if let Some(hash) = own.strip_prefix("to-") {
                 read.routed.push(hash.trim_end_matches("-grpc").to_owned());
-            } else if route.get("match").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            } else if matches.is_empty() || !matches.iter().all(narrow) {
                 read.before.push(name.to_owned());
             }
         }
@@ -79,10 +85,15 @@ impl Entry {
     fn of(entry: &Value, release: &str, namespace: &str) -> Self {
         let host = text(entry, "/destination/host");
         let hash = || {
-            let (service, domain) = host.split_once('.')?;
+            let (service, inside) = match host.split_once('.') {
+                Some((service, domain)) => (service, domain.strip_prefix(namespace)?.starts_with(".svc.")),
+                None => (
+                    text(entry, "/name"),
+                    text(entry, "/kind") == "Service" && text(entry, "/namespace").is_empty(),
+                ),
+            };
             let version = service.strip_prefix(release)?.strip_prefix('-')?;
             let version = version.strip_suffix("-app").unwrap_or(version);
-            let inside = domain.strip_prefix(namespace)?.starts_with(".svc.");
             (inside && is_hash(version)).then(|| version.to_owned())
         };
         Self { hash: hash(), weight: entry.get("weight").and_then(Value::as_i64) }
@@ -112,5 +123,27 @@ mod tests {
         {
             assert_eq!(hash(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn an_http_route_is_read_by_what_its_rules_take() {
+        let to = |name: &str, weight: i64| json!({"kind": "Service", "name": name, "weight": weight});
+        let all = json!({"path": {"type": "PathPrefix", "value": "/"}});
+        let body = json!({
+            "metadata": {"name": "fraud", "namespace": "ml"},
+            "spec": {"rules": [
+                {"name": "mr.ml.fraud.to-0123456789", "matches": [{"path": {}, "headers": [{}]}]},
+                {"name": "mine", "matches": [all]},
+                {"name": "mr.ml.fraud.split", "matches": [all], "backendRefs": [
+                    to("fraud-0123456789", 99), to("fraud-0123456789", 1), to("fraud-abcdefabcd", 0),
+                ]},
+            ]},
+        });
+        let read = Traffic::of(&body);
+        assert_eq!((read.weight("0123456789"), read.weight("abcdefabcd")), (100, 0));
+        assert_eq!((read.routed, read.before), (vec!["0123456789".to_owned()], vec!["mine".to_owned()]));
+        let elsewhere =
+            json!({"kind": "Service", "name": "fraud-0123456789", "namespace": "other", "weight": 1});
+        assert_eq!(Entry::of(&elsewhere, "fraud", "ml").hash, None);
     }
 }

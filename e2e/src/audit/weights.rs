@@ -1,6 +1,6 @@
 //! S1 and S2: what a traffic object of ours may say, and what a weight may rise onto.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -36,10 +36,11 @@ pub fn written<'a>(
     world: &'a World,
     change: &Change,
 ) -> Option<(&'a Arc<Release>, Option<Traffic>, Traffic)> {
-    let new = change.new.as_ref().filter(|_| change.key.kind == Kind::VirtualService)?;
+    let routes = matches!(change.key.kind, Kind::VirtualService | Kind::HttpRoute);
+    let new = change.new.as_ref().filter(|_| routes)?;
     let release = world.owner(new).filter(|release| release.name == change.key.name)?;
     let same = change.old.as_ref().is_some_and(|old| old.get("spec") == new.get("spec"));
-    let ours = object::we_own(new, &["f:spec", "f:http"]);
+    let ours = ["f:http", "f:rules"].iter().any(|list| object::we_own(new, &["f:spec", list]));
     (ours && !same).then(|| (release, change.old.as_deref().map(Traffic::of), Traffic::of(new)))
 }
 
@@ -81,11 +82,13 @@ fn said_wrong(release: &Release, traffic: &Traffic) -> Option<String> {
 }
 
 fn split_wrong(release: &Release, status: &ModelReleaseStatus, split: &[Entry]) -> Option<String> {
-    let [first, second] = split else {
+    // An HTTPRoute gives all to one version in two parts, beside the other at 0.
+    let versions: BTreeSet<&String> = split.iter().filter_map(|entry| entry.hash.as_ref()).collect();
+    if !(2..=3).contains(&split.len()) || versions.len() > 2 {
         return Some(format!("a split of {} backends instead of two", split.len()));
-    };
+    }
     let mut sum = 0;
-    for entry in [first, second] {
+    for entry in split {
         let Some(hash) = &entry.hash else {
             return Some("a backend is no version of the release".to_owned());
         };

@@ -22,6 +22,7 @@ pub enum Kind {
     Service,
     ControllerRevision,
     VirtualService,
+    HttpRoute,
     EnvoyFilter,
     EndpointSlice,
     Pod,
@@ -30,12 +31,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ModelRelease,
         Self::Deployment,
         Self::Service,
         Self::ControllerRevision,
         Self::VirtualService,
+        Self::HttpRoute,
         Self::EnvoyFilter,
         Self::EndpointSlice,
         Self::Pod,
@@ -50,6 +52,7 @@ impl Kind {
             Self::Service => ("", "v1", "services"),
             Self::ControllerRevision => ("apps", "v1", "controllerrevisions"),
             Self::VirtualService => ("networking.istio.io", "v1", "virtualservices"),
+            Self::HttpRoute => ("gateway.networking.k8s.io", "v1", "httproutes"),
             Self::EnvoyFilter => ("networking.istio.io", "v1alpha3", "envoyfilters"),
             Self::EndpointSlice => ("discovery.k8s.io", "v1", "endpointslices"),
             Self::Pod => ("", "v1", "pods"),
@@ -311,9 +314,12 @@ impl World {
 
     /// The traffic object of a release, if it is there and its own.
     pub fn traffic(&self, release: &Release) -> Option<Traffic> {
-        let body = self.get(Kind::VirtualService, &release.namespace, &release.name)?;
-        let own = object::owner(body).is_some_and(|owner| owner.uid == release.uid);
-        own.then(|| Traffic::of(body))
+        let of = |kind| {
+            let body = self.get(kind, &release.namespace, &release.name)?;
+            let own = object::owner(body).is_some_and(|owner| owner.uid == release.uid);
+            own.then(|| Traffic::of(body))
+        };
+        of(Kind::VirtualService).or_else(|| of(Kind::HttpRoute))
     }
 
     /// Ready endpoints of a Service.

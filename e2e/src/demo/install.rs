@@ -16,6 +16,8 @@ pub const SYSTEM: &str = "model-release-system";
 pub const INSTALLATION: &str = "model-release-operator";
 /// The gateway that releases name, unless `GATEWAY` says otherwise.
 const GATEWAY: &str = "istio-system/public";
+/// A Gateway of the Gateway API that the testbed's gateway pods serve, too.
+pub const HTTP_ROUTES: &str = "istio-system/routes";
 /// How long a Deployment of ours may take to be available.
 const AVAILABLE: Duration = Duration::from_secs(120);
 
@@ -79,7 +81,7 @@ pub fn values(images: &Images, gateway: &Gateway, prometheus: &str, ground: &Gro
         "watchNamespaces": ground.watched,
         "gateways": [{
             "name": "public",
-            "gateways": [gateway.name],
+            "gateways": [gateway.name, HTTP_ROUTES],
             "namespace": gateway.namespace,
             "selector": gateway.selector,
             "hosts": ["*"],

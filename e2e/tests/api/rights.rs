@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// Verb, group, resource (`/subresource`, `=name`), namespace.
 type Right = (&'static str, &'static str, &'static str, &'static str);
 
-const NEEDED: [Right; 16] = [
+const NEEDED: [Right; 17] = [
     ("watch", "modelrelease.dev", "modelreleases", "default"),
     ("patch", "modelrelease.dev", "modelreleases", "default"),
     ("update", "modelrelease.dev", "modelreleases/status", "default"),
@@ -24,6 +24,7 @@ const NEEDED: [Right; 16] = [
     ("create", "apps", "controllerrevisions", "default"),
     ("patch", "", "services", "default"),
     ("create", "networking.istio.io", "virtualservices", "default"),
+    ("patch", "gateway.networking.k8s.io", "httproutes", "default"),
     ("patch", "networking.istio.io", "envoyfilters", "default"),
     ("list", "", "pods", "default"),
     ("watch", "discovery.k8s.io", "endpointslices", "default"),

@@ -2,6 +2,7 @@
 //! releases below a path, and filters that a gateway refuses.
 
 mod ask;
+mod by;
 mod limits;
 mod paths;
 mod refused;
@@ -13,6 +14,7 @@ use testbed::Result;
 use testbed::demo::story::Stage;
 
 use ask::Line;
+use by::By;
 
 /// Whether all of it is to be asked: `TRAFFIC=full`, which `make traffic` sets.
 pub fn full() -> bool {
@@ -28,8 +30,10 @@ pub async fn as_clients_see_it(stage: &Arc<Stage>) -> Vec<String> {
         Ok(told) => lines.extend(told),
         Err(error) => problems.push(format!("{part}: {error}")),
     };
-    note("shares", shares::and_who_gets_which(stage).await);
-    note("limits", limits::know_no_version(stage).await);
+    for by in By::ALL {
+        note("shares", shares::and_who_gets_which(stage, by).await);
+        note("limits", limits::know_no_version(stage, by).await);
+    }
     note("paths", paths::share_a_host(stage).await);
     note("refused", refused::filters_are_told(stage).await);
     println!("| what | must | was | |\n|---|---|---|---|");

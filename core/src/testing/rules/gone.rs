@@ -19,7 +19,7 @@ pub(super) fn last(ground: &Ground, key: &Key, body: Option<&Value>, found: &mut
     let role = ground.status.versions.iter().find(|v| v.hash == hash);
     let needed = role.filter(|v| v.track != Track::Failed);
     found.unless(needed.is_none(), "S8", || format!("{key} goes and is {:?}", needed.map(|v| v.track)));
-    let traffic = ground.child(Kind::VirtualService, ground.name());
+    let traffic = ground.traffic();
     // Before anything was ever routed there is nothing to drain.
     let Some(traffic) = traffic else { return };
     if ground.current {
@@ -77,7 +77,7 @@ pub(super) fn not_with_weights(ground: &Ground, writes: &[Write], found: &mut Fo
                 read_back(body).map(|all| all.into_iter().filter(|(_, w)| *w > 0).collect::<Vec<_>>())
             };
             let live = ground.observed.children.get(key).and_then(|live| read(&live.body));
-            key.kind == Kind::VirtualService && live.is_some() && read(body) != live
+            matches!(key.kind, Kind::VirtualService | Kind::HttpRoute) && live.is_some() && read(body) != live
         }
         Write::Delete { .. } | Write::Finalizer { .. } => false,
     });

@@ -12,8 +12,8 @@ use testbed::demo::manifest::{CLIENT_LIMIT, Manifest};
 use testbed::demo::story::{Board, STEP, Stage, Story};
 
 use super::ask::{Clients, Got, Line, each, one};
+use super::by::By;
 
-const NAME: &str = "limits";
 /// Requests of the greedy client at once.
 const GREEDY: usize = 40;
 /// Clients beside it.
@@ -22,9 +22,11 @@ const OTHERS: usize = 50;
 const REFILL: f64 = 3.0;
 
 /// Spends a bucket over both versions at half and half, and looks what is left to whom.
-pub async fn know_no_version(stage: &Arc<Stage>) -> Result<Vec<Line>> {
+pub async fn know_no_version(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>> {
+    let name = by.release("limits");
     let manifest =
-        Manifest { min_samples: 1_000_000, ..Manifest::new(&stage.namespace, NAME, &stage.made.worse) };
+        Manifest { min_samples: 1_000_000, ..Manifest::new(&stage.namespace, &name, &stage.made.worse) };
+    let manifest = by.routed(manifest);
     let mut story = Story::begin(stage, &Board::default(), ('L', "limits"), manifest).await?;
     story.manifest = story.manifest.clone().with_canary(&stage.made.better);
     story.try_canary().await?;
@@ -81,7 +83,7 @@ pub async fn know_no_version(stage: &Arc<Stage>) -> Result<Vec<Line>> {
 
     drain(&clients, &host, &greedy).await?;
     let begun = Instant::now();
-    stage.releases.annotate(NAME, ROLLBACK, Some("true")).await?;
+    stage.releases.annotate(&name, ROLLBACK, Some("true")).await?;
     story.until("it is rolled back", STEP, |seen| (seen.phase() == Phase::RolledBack).then_some(())).await?;
     let after = served(&each(&clients, &host, &vec![Some(greedy.clone()); GREEDY]).await?).count();
     let most = refilled(begun.elapsed());
@@ -94,8 +96,8 @@ pub async fn know_no_version(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         after.to_string(),
         after <= most,
     ));
-    stage.releases.delete(NAME).await?;
-    Ok(lines)
+    stage.releases.delete(&name).await?;
+    Ok(by.said(lines))
 }
 
 /// Requests that come back in a time, rounded up.

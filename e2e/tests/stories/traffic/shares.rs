@@ -11,22 +11,24 @@ use testbed::demo::story::{Board, STEP, Stage, Story};
 use testbed::{Error, Result};
 
 use super::ask::{Clients, Got, Line, by_version, each};
+use super::by::By;
 use super::full;
 
-const NAME: &str = "sticky";
 /// Weights that are held, each for as long as it is asked about.
 const WEIGHTS: [i32; 6] = [1, 10, 25, 50, 90, 99];
 /// Two-sided 99.9 % of the normal distribution.
 const SIGMAS: f64 = 3.29;
 
 /// Holds a canary at each weight by a pause, and asks as thousands of clients with a name and without.
-pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
+pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>> {
+    let name = by.release("sticky");
     let count = if full() { 10_000 } else { 1500 };
     let manifest = Manifest {
         steps: WEIGHTS.map(|percent| (percent, 10)).to_vec(),
-        ..Manifest::new(&stage.namespace, NAME, &stage.made.worse)
+        ..Manifest::new(&stage.namespace, &name, &stage.made.worse)
     };
-    let manifest = manifest
+    let manifest = by
+        .routed(manifest)
         .with("/spec/traffic/sticky", json!(true))
         .with("/spec/traffic/rateLimit/perClient/requests", json!(1_000_000))
         .with("/spec/analysis/quality", json!({"mode": "Disabled"}))
@@ -54,7 +56,7 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
                 (rung.weight == weight && rung.settled_at.is_some()).then_some(())
             })
             .await?;
-        stage.releases.annotate(NAME, PAUSE, Some("true")).await?;
+        stage.releases.annotate(&name, PAUSE, Some("true")).await?;
         lines.push(share(
             weight,
             "without a name",
@@ -84,7 +86,7 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
             ));
         }
         before = Some((weight, on));
-        stage.releases.annotate(NAME, PAUSE, None).await?;
+        stage.releases.annotate(&name, PAUSE, None).await?;
     }
     story.until("it is promoted", STEP, |seen| (seen.phase() == Phase::Baking).then_some(())).await?;
     let after = each(&asking, &story.manifest.host(), &users).await?;
@@ -105,8 +107,8 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         format!("{failed} of {}", clients.requests),
         failed == 0,
     ));
-    stage.releases.delete(NAME).await?;
-    Ok(lines)
+    stage.releases.delete(&name).await?;
+    Ok(by.said(lines))
 }
 
 /// Whether the canary's share lies inside the 99.9 % binomial interval of its weight.

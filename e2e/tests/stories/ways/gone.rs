@@ -65,7 +65,7 @@ async fn left(stage: &Arc<Stage>, name: &str) -> String {
     let label = format!("modelrelease.dev/name={name}");
     blocking(move || {
         let kinds =
-            "deployments,services,controllerrevisions,horizontalpodautoscalers,virtualservices,envoyfilters";
+            "deployments,services,controllerrevisions,horizontalpodautoscalers,virtualservices,httproutes,envoyfilters";
         let list = |namespace: &str| {
             let arguments = ["get", kinds, "-n", namespace, "-l", &label, "-o", "name", "--ignore-not-found"];
             testbed.kubectl_output(&arguments).unwrap_or_else(|error| error.to_string())
