@@ -6,9 +6,9 @@ use super::{Block, Count};
 const EDGE: f64 = 1e-12;
 /// How close to 0 or 1 the shares of an alternative may come.
 const NEAREST_TO_SURE: f64 = 1e-6;
-/// Newton's steps; a dozen are usual.
+/// Newton's steps; few are usual.
 const STEPS: u32 = 100;
-/// Where its steps stop, relative to the share.
+/// Where its steps stop, relative to the unknown.
 const CLOSE: f64 = 1e-15;
 
 /// `θ_c = slope·θ_s + offset`, slope at least 0. With slope 0 stable plays no part.
@@ -61,60 +61,68 @@ impl Line {
 
     /// The point of the line that is nearest to `from`, both shares in (0, 1): the one that minimises
     /// `n_s·KL(p‖u) + n_c·KL(q‖v)`, where `events` are n. Exact to rounding.
-    ///
-    /// The derivative by u only rises, so its root is bracketed by stable's own share and by where the line has the
-    /// canary's. Newton's step is taken where it stays in between, and half the bracket where not.
     pub fn nearest(self, from: Point, events: Point) -> Point {
+        let off = self.nearest_off(from, events);
+        Point { stable: from.stable + off.stable, canary: from.canary + off.canary }
+    }
+
+    /// The same as how far it is off `from`. The point is all but at the share of a version that has most events, and
+    /// the difference would be lost if the shares were kept instead.
+    ///
+    /// The derivative of the distance only rises, so its root is bracketed by stable's own share and by where the line
+    /// has the canary's. Newton's step is taken where it stays in between, and half the bracket where not.
+    fn nearest_off(self, from: Point, events: Point) -> Point {
+        let gap = from.canary - self.at(from.stable);
         if self.is_absolute() {
-            return Point { stable: from.stable, canary: self.offset };
+            return Point { stable: 0.0, canary: -gap };
         }
-        let lowest = (-self.offset / self.slope).max(0.0) + EDGE;
-        let highest = ((1.0 - self.offset) / self.slope).min(1.0) - EDGE;
-        let across = (from.canary - self.offset) / self.slope;
-        let mut low = from.stable.min(across).max(lowest);
-        let mut high = from.stable.max(across).min(highest);
-        if low >= high {
-            return self.point(low.min(highest));
-        }
-        let mut u = self.first_guess(from, across, events).max(low).min(high);
-        for _ in 0..STEPS {
-            let (pull, rise) = self.pull(from, events, u);
-            if pull > 0.0 {
-                high = u;
+        let slope = self.slope;
+        let precision = |share: f64, events: f64| events / (within(share) * (1.0 - within(share)));
+        let stable = precision(from.stable, events.stable);
+        let canary = slope * slope * precision(from.canary, events.canary);
+        // The unknown is how far the point is off the version that holds it faster.
+        let by_stable = stable >= canary;
+        let off = |z: f64| {
+            if by_stable {
+                Point { stable: z, canary: slope * z - gap }
             } else {
-                low = u;
+                Point { stable: (z + gap) / slope, canary: z }
             }
-            let newton = u - pull / rise;
+        };
+        let unknown = |u: f64| if by_stable { u - from.stable } else { slope * (u - from.stable) - gap };
+        let (one, other) = if by_stable { (0.0, gap / slope) } else { (-gap, 0.0) };
+        let lowest = unknown((-self.offset / slope).max(0.0) + EDGE);
+        let highest = unknown(((1.0 - self.offset) / slope).min(1.0) - EDGE);
+        let (mut low, mut high) = (one.min(other).max(lowest), one.max(other).min(highest));
+        if low >= high {
+            return off(low.min(highest));
+        }
+        let mut z = ((stable * one + canary * other) / (stable + canary)).max(low).min(high);
+        for _ in 0..STEPS {
+            let (pull, rise) = self.pull(from, events, off(z));
+            if pull > 0.0 {
+                high = z;
+            } else {
+                low = z;
+            }
+            let newton = z - pull / rise * if by_stable { 1.0 } else { slope };
             let next = if (low..=high).contains(&newton) { newton } else { f64::midpoint(low, high) };
-            let done = (next - u).abs() <= CLOSE * u;
-            u = next;
+            let done = (next - z).abs() <= CLOSE * z.abs();
+            z = next;
             if done {
                 break;
             }
         }
-        self.point(u)
+        off(z)
     }
 
-    fn point(self, stable: f64) -> Point {
-        Point { stable, canary: self.at(stable) }
-    }
-
-    /// The mean of both ends of the bracket, weighted with the precision of each version's count.
-    fn first_guess(self, from: Point, across: f64, events: Point) -> f64 {
-        let precision = |share: f64, events: f64| events / (within(share) * (1.0 - within(share)));
-        let stable = precision(from.stable, events.stable);
-        let canary = self.slope * self.slope * precision(from.canary, events.canary);
-        (stable * from.stable + canary * across) / (stable + canary)
-    }
-
-    /// The derivative of the distance at u, and the derivative's own.
-    fn pull(self, from: Point, events: Point, u: f64) -> (f64, f64) {
-        let v = self.at(u);
-        let one = |at: f64, from: f64| {
-            let other = 1.0 - at;
-            ((at - from) / (at * other), from / (at * at) + (1.0 - from) / (other * other))
+    /// The derivative of the distance by u, and the derivative's own.
+    fn pull(self, from: Point, events: Point, off: Point) -> (f64, f64) {
+        let one = |from: f64, off: f64| {
+            let (at, rest) = (from + off, 1.0 - from - off);
+            (off / (at * rest), from / (at * at) + (1.0 - from) / (rest * rest))
         };
-        let (stable, canary) = (one(u, from.stable), one(v, from.canary));
+        let (stable, canary) = (one(from.stable, off.stable), one(from.canary, off.canary));
         let slope = self.slope;
         (
             events.stable * stable.0 + slope * events.canary * canary.0,
@@ -130,24 +138,24 @@ impl Line {
         if beyond <= 0.0 || canary.events <= 0.0 || !self.is_absolute() && stable.events <= 0.0 {
             return 0.0;
         }
-        let null = self.nearest(alternative, Point { stable: stable.events, canary: canary.events });
-        let own = canary.log_ratio(alternative.canary, null.canary);
-        if self.is_absolute() { own } else { own + stable.log_ratio(alternative.stable, null.stable) }
+        let events = Point { stable: stable.events, canary: canary.events };
+        let off = self.nearest_off(alternative, events);
+        // Of an absolute line stable's part is 0.
+        canary.log_ratio(alternative.canary, off.canary) + stable.log_ratio(alternative.stable, off.stable)
     }
 }
 
 impl Count {
-    /// ln of how many times likelier it is with the one share than with the other.
-    fn log_ratio(self, one: f64, other: f64) -> f64 {
-        let more = one - other;
-        self.hits * log_quotient(other, more) + (self.events - self.hits) * log_quotient(1.0 - other, -more)
+    /// ln of how many times likelier it is with this share than with one that is so far off.
+    fn log_ratio(self, share: f64, off: f64) -> f64 {
+        self.hits * log_quotient(share, off) + (self.events - self.hits) * log_quotient(1.0 - share, -off)
     }
 }
 
-/// ln((x + more)/x), without loss where `more` is small.
-fn log_quotient(x: f64, more: f64) -> f64 {
-    let relative = more / x;
-    if relative.abs() < 0.5 { relative.ln_1p() } else { ((x + more) / x).ln() }
+/// ln(x/(x + off)), without loss where `off` is small.
+fn log_quotient(x: f64, off: f64) -> f64 {
+    let relative = off / x;
+    if relative.abs() < 0.5 { -relative.ln_1p() } else { (x / (x + off)).ln() }
 }
 
 /// A share that is neither impossible nor sure.
