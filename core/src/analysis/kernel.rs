@@ -167,9 +167,12 @@ fn finite(number: f64) -> Result<f64, Refused> {
     if number.is_finite() { Ok(number) } else { Err(Refused::NotANumber(number)) }
 }
 
-/// Refuses a bound out of its range.
-fn bound(name: &'static str, value: f64, least: f64, most: f64) -> Result<(), Refused> {
-    if (least..=most).contains(&value) { Ok(()) } else { Err(Refused::Bound { name, value, least, most }) }
+/// Refuses a bound out of its range; one that is not there is in it.
+fn bound(name: &'static str, value: impl Into<Option<f64>>, least: f64, most: f64) -> Result<(), Refused> {
+    match value.into() {
+        Some(value) if !(least..=most).contains(&value) => Err(Refused::Bound { name, value, least, most }),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses an error rate that is none.

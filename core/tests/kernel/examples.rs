@@ -81,3 +81,44 @@ fn the_answers_that_are_said_to_be_missing_are_about_those_that_it_takes() {
     let worse = both(of(900.0, 1000.0), of(800.0, 1000.0));
     assert_eq!(answers_to_go(&worse, 1.0, &bounds, 0.0), None);
 }
+
+#[test]
+fn what_failed_once_stays_failed_whatever_comes_after() {
+    let bounds = QualityBounds { min_samples: 1.0, ..drop_of(0.02) };
+    let mut quality = known_at_ninety(bounds);
+    let mut guardrail = Guardrail::new(guardrail(Some(0.01), None)).unwrap();
+    let (mut pairs, mut readings) = (pairs(), readings());
+    let mut look = |minute: i64, is_bad: bool| {
+        let (right, bad) = if is_bad { (5.0, 25.0) } else { (50.0, 0.0) };
+        let pair = if is_bad {
+            Paired { stable: 50.0, ..Paired::default() }
+        } else {
+            Paired { canary: 50.0, ..Paired::default() }
+        };
+        let canary = if is_bad { 0.2 } else { 0.9 } + f64::from(i32::try_from(minute).unwrap()) / 1e6;
+        let values = Values { at: minute * 300_000, stable: Some(0.9), canary: Some(canary), weight: 10.0 };
+        [
+            quality.look(both(of(405.0, 450.0), of(right, 50.0))).unwrap().verdict,
+            guardrail.look(both(of(1.0, 450.0), of(bad, 50.0))).unwrap().verdict,
+            pairs.look(pair).unwrap().verdict,
+            readings.look(values).unwrap().verdict,
+        ]
+    };
+    let failed = (0..10).map(|minute| look(minute, true)).last();
+    assert_eq!(failed, Some([Verdict::Fail; 4]));
+    for minute in 10..300 {
+        assert_eq!(look(minute, false), [Verdict::Fail; 4], "at look {minute}");
+    }
+}
+
+#[test]
+fn what_passed_may_fail_later() {
+    let mut check = known_at_ninety(drop_of(0.02));
+    let verdicts: Vec<Verdict> = [47.0; 40]
+        .into_iter()
+        .chain([20.0; 20])
+        .map(|right| check.look(both(of(405.0, 450.0), of(right, 50.0))).unwrap().verdict)
+        .collect();
+    assert!(verdicts.contains(&Verdict::Pass));
+    assert_eq!(verdicts.last(), Some(&Verdict::Fail));
+}

@@ -30,7 +30,7 @@ pub(super) struct Seen<const N: usize> {
 impl<const N: usize> Counted<N> {
     /// Without evidence. `remembered` of stable's events tell its share; `fixed` is φ, 1 to 1,000.
     pub fn new(remembered: f64, fixed: Option<f64>, lines: [Option<Tested>; N]) -> Result<Self, Refused> {
-        fixed.map_or(Ok(()), |phi| bound("dispersion", phi, 1.0, 1000.0))?;
+        bound("dispersion", fixed, 1.0, 1000.0)?;
         let (baseline, dispersion) = (Baseline::new(remembered), Dispersion::default());
         Ok(Self { baseline, dispersion, fixed, totals: Block::default(), lines })
     }

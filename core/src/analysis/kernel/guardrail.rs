@@ -67,8 +67,8 @@ impl Guardrail {
     /// # Errors
     /// [`Refused::Bound`] if a bound is out of its range, [`Refused::NotANumber`] if `min_requests` is none.
     pub fn new(bounds: GuardrailBounds) -> Result<Self, Refused> {
-        bounds.max.map_or(Ok(()), |max| bound("max", max, 0.0001, 0.9999))?;
-        bounds.max_ratio.map_or(Ok(()), |ratio| bound("maxRatio", ratio, 0.01, 10_000.0))?;
+        bound("max", bounds.max, 0.0001, 0.9999)?;
+        bound("maxRatio", bounds.max_ratio, 0.01, 10_000.0)?;
         bound("needed", bounds.needed, 1.0, 1e15)?;
         finite(bounds.min_requests)?;
         let max = bounds.max.map(|max| Tested::beyond(max, Side::Above));

@@ -73,8 +73,8 @@ impl Quality {
     /// # Errors
     /// [`Refused::Bound`] if a bound is out of its range, [`Refused::NotANumber`] if `min_samples` is none.
     pub fn new(bounds: QualityBounds) -> Result<Self, Refused> {
-        bounds.max_drop.map_or(Ok(()), |drop| bound("maxDrop", drop, 0.0, 0.5))?;
-        bounds.min.map_or(Ok(()), |min| bound("min", min, 0.0001, 0.9999))?;
+        bound("maxDrop", bounds.max_drop, 0.0, 0.5)?;
+        bound("min", bounds.min, 0.0001, 0.9999)?;
         error_rate(bounds.alpha)?;
         finite(bounds.min_samples)?;
         let lines = [

@@ -81,7 +81,8 @@ pub struct Readings {
     live: bool,
     /// Standard deviation of stable's values before the evidence, if there were enough.
     noise: Option<f64>,
-    first: Option<Pair>,
+    /// Stable's value at the first look that had the canary's, and that.
+    first: (Option<f64>, Option<f64>),
     /// The canary's value at the last look that had one, and since when it is that.
     moved: Option<Moment>,
     last: Option<Moment>,
@@ -91,13 +92,6 @@ pub struct Readings {
     failed: bool,
     good: Bets,
     worse: Bets,
-}
-
-/// Both values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Pair {
-    stable: Option<f64>,
-    canary: f64,
 }
 
 /// A value and its time in milliseconds.
@@ -137,14 +131,14 @@ impl Readings {
     /// # Errors
     /// [`Refused::Bound`] if a bound is out of its range, [`Refused::NotANumber`] if a value is none.
     pub fn new(bounds: ReadingBounds, stable_moved: bool, history: &[f64]) -> Result<Self, Refused> {
-        bounds.max_drop.map_or(Ok(()), |drop| bound("maxDrop", drop, 0.0, 0.5))?;
+        bound("maxDrop", bounds.max_drop, 0.0, 0.5)?;
         error_rate(bounds.alpha)?;
         finite(bounds.min.unwrap_or(0.0))?;
         Ok(Self {
             bounds,
             live: stable_moved,
             noise: deviation(history)?,
-            first: None,
+            first: (None, None),
             moved: None,
             last: None,
             last_good: false,
@@ -170,8 +164,8 @@ impl Readings {
             (None, _) => Reading::No(Why::CanaryMissing),
             (Some(_), None) if self.bounds.max_drop.is_some() => Reading::No(Why::StableMissing),
             (Some(canary), stable) => {
-                next.follow(values.at, Pair { stable, canary });
-                let reading = next.read(values.at, Pair { stable, canary });
+                next.follow(values.at, stable, canary);
+                let reading = next.read(values.at, stable, canary);
                 gross_line = next.gross(&values);
                 reading
             }
@@ -182,43 +176,40 @@ impl Readings {
     }
 
     /// Notes whether a value moved.
-    fn follow(&mut self, at: i64, now: Pair) {
-        let first = *self.first.get_or_insert(now);
-        let known = self.moved.get_or_insert(Moment { at, value: now.canary });
-        if differ(known.value, now.canary) {
-            *known = Moment { at, value: now.canary };
+    fn follow(&mut self, at: i64, stable: Option<f64>, canary: f64) {
+        let moved = self.moved.get_or_insert_with(|| {
+            self.first = (stable, Some(canary));
+            Moment { at, value: canary }
+        });
+        if differ(Some(moved.value), Some(canary)) {
+            *moved = Moment { at, value: canary };
         }
-        let stable_moved = match (first.stable, now.stable) {
-            (Some(first), Some(now)) => differ(first, now),
-            (first, now) => first.is_some() != now.is_some(),
-        };
-        self.live |= stable_moved || differ(first.canary, now.canary);
+        self.live |= differ(self.first.0, stable) || differ(self.first.1, Some(canary));
     }
 
     /// Takes a reading if it is time for one.
-    fn read(&mut self, at: i64, now: Pair) -> Reading {
+    fn read(&mut self, at: i64, stable: Option<f64>, canary: f64) -> Reading {
         if let Some(last) = self.last {
             if at.saturating_sub(last.at) < self.bounds.window {
                 return Reading::No(Why::TooSoon);
             }
-            if self.live && !differ(last.value, now.canary) {
+            if self.live && !differ(Some(last.value), Some(canary)) {
                 return Reading::No(Why::NotUpdating);
             }
         }
-        let good = self.is_good(now);
+        let good = self.is_good(stable, canary);
         let (agree, against) = (gains(true), gains(false));
         self.good.add(if good { &agree } else { &against });
         self.worse.add(if good { &against } else { &agree });
-        self.last = Some(Moment { at, value: now.canary });
+        self.last = Some(Moment { at, value: canary });
         self.last_good = good;
         self.taken = self.taken.saturating_add(1);
         if good { Reading::Good } else { Reading::Bad }
     }
 
-    fn is_good(&self, now: Pair) -> bool {
-        let drop = self.bounds.max_drop.zip(now.stable);
-        drop.is_none_or(|(drop, stable)| now.canary - (stable - drop) >= -TOLERANCE)
-            && self.bounds.min.is_none_or(|min| now.canary - min >= -TOLERANCE)
+    fn is_good(&self, stable: Option<f64>, canary: f64) -> bool {
+        let least = self.bounds.max_drop.zip(stable).map(|(drop, stable)| stable - drop);
+        [least, self.bounds.min].into_iter().flatten().all(|least| canary - least >= -TOLERANCE)
     }
 
     /// Counts looks with a gross loss, if it can be told from noise. Gives the loss where it begins. A canary averages
@@ -263,8 +254,8 @@ impl Readings {
 }
 
 /// Whether a gauge shows another value.
-fn differ(one: f64, other: f64) -> bool {
-    (one - other).abs() > 0.0
+fn differ(one: Option<f64>, other: Option<f64>) -> bool {
+    one.zip(other).map_or(one.is_some() != other.is_some(), |(one, other)| (one - other).abs() > 0.0)
 }
 
 /// What each bet gains from a reading on its side, or against it: ln 2q or ln 2(1 − q).
@@ -297,12 +288,8 @@ impl Kept for Readings {
     fn keep(&mut self, fields: &mut dyn Fields) {
         fields.flag(&mut self.live);
         fields.maybe(&mut self.noise);
-        let mut begun = self.first.is_some();
-        fields.flag(&mut begun);
-        let mut first = self.first.unwrap_or(Pair { stable: None, canary: 0.0 });
-        fields.maybe(&mut first.stable);
-        fields.number(&mut first.canary);
-        self.first = begun.then_some(first);
+        fields.maybe(&mut self.first.0);
+        fields.maybe(&mut self.first.1);
         for moment in [&mut self.moved, &mut self.last] {
             let mut there = moment.is_some();
             fields.flag(&mut there);
