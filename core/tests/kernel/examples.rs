@@ -122,3 +122,20 @@ fn what_passed_may_fail_later() {
     assert!(verdicts.contains(&Verdict::Pass));
     assert_eq!(verdicts.last(), Some(&Verdict::Fail));
 }
+
+#[test]
+fn a_check_without_any_bound_proves_nothing() {
+    let mut quality = known_at_ninety(QualityBounds { max_drop: None, ..drop_of(0.02) });
+    let mut guardrail = Guardrail::new(guardrail(None, None)).unwrap();
+    let bounds = ReadingBounds { max_drop: None, min: None, alpha: 0.05, window: 1, min_readings: 0 };
+    let mut readings = Readings::new(bounds, false, &[]).unwrap();
+    for at in 0..20 {
+        let found = quality.look(both(of(405.0, 450.0), of(50.0, 50.0))).unwrap();
+        assert_eq!((found.verdict, found.step_gate), (Verdict::Inconclusive, false));
+        let found = guardrail.look(both(of(0.0, 450.0), of(0.0, 50.0))).unwrap();
+        assert_eq!(found.verdict, Verdict::Inconclusive);
+        let values = Values { at, stable: Some(0.9), canary: Some(0.9), weight: 10.0 };
+        let found = readings.look(values).unwrap();
+        assert_eq!((found.verdict, found.step_gate), (Verdict::Inconclusive, false));
+    }
+}

@@ -1,5 +1,7 @@
 //! What must hold whatever is counted.
 
+use proptest::sample::Index;
+
 use super::*;
 
 proptest! {
@@ -7,7 +9,7 @@ proptest! {
 
     #[test]
     fn more_right_answers_of_the_canary_never_lower_good_nor_raise_worse(
-        before in blocks(), bounds in quality_bounds(), at in any::<prop::sample::Index>(), part in 0.0..=1.0_f64,
+        before in blocks(), bounds in quality_bounds(), at in any::<Index>(), part in 0.0..=1.0_f64,
     ) {
         // Sizes and stable's answers stay, so p and φ do: in whichever block the answers are, and at every look after.
         let mut better = before.clone();
@@ -23,7 +25,7 @@ proptest! {
 
     #[test]
     fn more_bad_events_of_the_canary_never_lower_the_evidence_against_it(
-        before in blocks(), bounds in guardrail_bounds(), at in any::<prop::sample::Index>(), part in 0.0..=1.0_f64,
+        before in blocks(), bounds in guardrail_bounds(), at in any::<Index>(), part in 0.0..=1.0_f64,
     ) {
         let mut worse = before.clone();
         let canary = &mut at.get_mut::<Block>(&mut worse).canary;
@@ -32,12 +34,14 @@ proptest! {
         for (less, more) in before.iter().zip(&worse) {
             let (less, more) = (one.look(*less).unwrap(), other.look(*more).unwrap());
             prop_assert!(more.worse >= less.worse - slack(less.worse));
-            prop_assert!(less.verdict != Verdict::Fail || more.verdict == Verdict::Fail || bounds.failure_limit > 1);
+            prop_assert!(less.verdict != Verdict::Fail || more.verdict == Verdict::Fail);
         }
     }
 
     #[test]
-    fn only_the_totals_of_a_block_matter(answers in prop::collection::vec(any::<(bool, bool)>(), 1..60), turn in 0_usize..60) {
+    fn only_the_totals_of_a_block_matter(
+        answers in prop::collection::vec(any::<(bool, bool)>(), 1..60), turn in 0_usize..60,
+    ) {
         let totals = |answers: &[(bool, bool)]| {
             let mut block = Block::default();
             for &(of_canary, right) in answers {
@@ -71,7 +75,8 @@ proptest! {
         prop_assert_eq!(was, (bytes(&quality), bytes(&guardrail)));
         let (mut pairs, mut skew, mut readings) = (pairs(), skew(), readings());
         pairs.look(Paired { canary: 3.0, stable: 1.0, same: 9.0 }).unwrap();
-        skew.look(Requests { weight: 10.0, stable: last.stable.hits / 2.0, canary: last.canary.hits / 2.0 }).unwrap();
+        let (stable, canary) = (last.stable.hits / 2.0, last.canary.hits / 2.0);
+        skew.look(Requests { weight: 10.0, stable, canary }).unwrap();
         let was = (bytes(&pairs), bytes(&skew), bytes(&readings));
         pairs.look(Paired::default()).unwrap();
         skew.look(Requests { weight: 10.0, stable: 0.0, canary: 0.0 }).unwrap();
@@ -81,7 +86,8 @@ proptest! {
 
     #[test]
     fn before_one_estimate_two_blocks_prove_what_their_sum_does_if_both_are_split_alike(
-        p in 0.05..0.95, gap in 0.001..0.5_f64, drop in 0.0..0.05_f64, first in 1.0..1e4, second in 1.0..1e4, ratio in 0.05..20.0,
+        p in 0.05..0.95, gap in 0.001..0.5_f64, drop in 0.0..0.05_f64,
+        first in 1.0..1e4, second in 1.0..1e4, ratio in 0.05..20.0,
         shares in prop::array::uniform4(0.0..=1.0),
     ) {
         let line = Line { slope: 1.0, offset: -drop };
@@ -99,7 +105,8 @@ proptest! {
         let (apart, joined) = (evidence(&one) + evidence(&two), evidence(&sum));
         prop_assert!((apart - joined).abs() <= 1e-9 * (first + second) * (1.0 + ratio), "{apart} {joined}");
         let absolute = Line { slope: 0.0, offset: 0.5 };
-        let evidence = |block: &Block| absolute.evidence(Side::Above, Point { stable: p, canary: 0.7 }, block);
+        let alternative = Point { stable: p, canary: 0.7 };
+        let evidence = |block: &Block| absolute.evidence(Side::Above, alternative, block);
         prop_assert!((evidence(&one) + evidence(&two) - evidence(&sum)).abs() <= 1e-9 * (first + second));
     }
 
@@ -123,7 +130,8 @@ proptest! {
 
     #[test]
     fn neither_a_nan_nor_an_infinity_ever_leaves(
-        blocks in blocks(), bounds in quality_bounds(), limits in guardrail_bounds(), values in prop::array::uniform3(-1e9..1e9),
+        blocks in blocks(), bounds in quality_bounds(), limits in guardrail_bounds(),
+        values in prop::array::uniform3(-1e9..1e9),
     ) {
         let (mut quality, mut guardrail) = (Quality::new(bounds).unwrap(), Guardrail::new(limits).unwrap());
         let (mut pairs, mut skew, mut readings) = (pairs(), skew(), readings());
@@ -140,8 +148,8 @@ proptest! {
             let found =
                 pairs.look(Paired { canary: stable.hits, stable: canary.hits, same: stable.events }).unwrap();
             prop_assert!(found.good.is_finite() && found.worse.is_finite(), "{found:?}");
-            let requests =
-                Requests { weight: 100.0 * stable.share().unwrap_or(0.1), stable: stable.hits / 2.0, canary: canary.hits / 2.0 };
+            let weight = 100.0 * stable.share().unwrap_or(0.1);
+            let requests = Requests { weight, stable: stable.hits / 2.0, canary: canary.hits / 2.0 };
             let found = skew.look(requests).unwrap();
             prop_assert!(found.low.is_finite() && found.high.is_finite(), "{found:?}");
             let [stable, canary, weight] = values;
@@ -153,7 +161,9 @@ proptest! {
     }
 
     #[test]
-    fn a_broken_block_is_refused_and_changes_nothing(blocks in blocks(), broken in broken(), good in count()) {
+    fn a_broken_block_is_refused_and_changes_nothing(
+        blocks in blocks(), broken in broken(), good in count(),
+    ) {
         let mut quality = Quality::new(QualityBounds { min: Some(0.8), ..drop_of(0.02) }).unwrap();
         let mut guardrail = Guardrail::new(guardrail(Some(0.01), Some(2.0))).unwrap();
         for block in blocks {

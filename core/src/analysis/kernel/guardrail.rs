@@ -120,7 +120,8 @@ impl Guardrail {
         let enough = canary.events > 0.0 && canary.events >= self.bounds.min_requests.max(1.0);
         let below = self.bounds.max.is_none_or(|max| canary.share().is_some_and(|share| share <= max));
         let comparable = self.bounds.max_ratio.is_none() || stable.events > 0.0;
-        enough && worse <= 0.0 && below && comparable
+        let judged = self.bounds.max.is_some() || self.bounds.max_ratio.is_some();
+        judged && enough && worse <= 0.0 && below && comparable
     }
 }
 

@@ -106,8 +106,8 @@ impl Pairs {
     }
 }
 
-/// ln of what each stake becomes if one bets that the first one's gain, +1, 0 or −1 a pair, is above `−drop` on average.
-/// The worst that a pair can do is −1, so less than 1/(1 − drop) must be staked.
+/// ln of what each stake becomes if one bets that the canary gains more than `−drop` a pair on average, where a pair is
+/// +1, 0 or −1. The worst that a pair can do is −1, so less than 1/(1 − drop) must be staked.
 fn gains(block: &Paired, drop: f64) -> [f64; MOST] {
     let mut gains = [0.0; MOST];
     for (gain, part) in gains.iter_mut().zip(STAKES) {

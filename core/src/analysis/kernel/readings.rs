@@ -125,8 +125,8 @@ pub struct ReadingFinding {
 }
 
 impl Readings {
-    /// A check without readings. `stable_moved`: whether stable's gauge moved in the hours before. `history`: its values
-    /// before the evidence, one window apart, the oldest first; the last 24 count.
+    /// A check without readings. `stable_moved`: whether stable's gauge moved in the hours before. `history`: its
+    /// values before the evidence, one window apart, the oldest first; the last 24 count.
     ///
     /// # Errors
     /// [`Refused::Bound`] if a bound is out of its range, [`Refused::NotANumber`] if a value is none.
@@ -238,7 +238,9 @@ impl Readings {
         let needed = -self.bounds.alpha.ln();
         self.failed |= worse >= needed || self.gross >= GROSS.1;
         let enough = self.taken >= LEAST_READINGS.max(self.bounds.min_readings);
-        let verdict = verdict(self.failed, enough && good >= needed);
+        // Where there is no bound every reading is good.
+        let judged = self.bounds.max_drop.is_some() || self.bounds.min.is_some();
+        let verdict = verdict(self.failed, judged && enough && good >= needed);
         Ok(ReadingFinding {
             reading,
             live: self.live,
@@ -248,7 +250,7 @@ impl Readings {
             gross_looks: self.gross,
             readings: self.taken,
             verdict,
-            step_gate: !self.failed && self.last_good && good >= STEP.ln(),
+            step_gate: judged && !self.failed && self.last_good && good >= STEP.ln(),
         })
     }
 }

@@ -16,8 +16,8 @@ pub struct Interval {
     pub upper: f64,
 }
 
-/// Canary's share less stable's, if both have events. Robbins' normal mixture (Statistical methods related to the law of
-/// the iterated logarithm, Annals of Mathematical Statistics 41, 1970) for an effect of two drops.
+/// Canary's share less stable's, if both have events. Robbins' normal mixture (Statistical methods related to the law
+/// of the iterated logarithm, Annals of Mathematical Statistics 41, 1970) for an effect of two drops.
 pub fn difference(totals: &Block, phi: f64, bounds: &QualityBounds) -> Option<Interval> {
     let estimate = totals.canary.share()? - totals.stable.share()?;
     let variance = phi * (totals.canary.variance() + totals.stable.variance());
@@ -29,8 +29,8 @@ pub fn difference(totals: &Block, phi: f64, bounds: &QualityBounds) -> Option<In
     half.is_finite().then_some(interval)
 }
 
-/// How many more canary answers a pass needs if all goes on as it did, where `good` is ln E so far. None without a drop,
-/// without events of both, and if the canary loses more than the drop.
+/// How many more canary answers a pass needs if all goes on as it did, where `good` is ln E so far. None without a
+/// drop, without events of both, and if the canary loses more than the drop.
 pub fn answers_to_go(totals: &Block, phi: f64, bounds: &QualityBounds, good: f64) -> Option<f64> {
     let from = Point { stable: totals.stable.share()?, canary: totals.canary.share()? };
     let line = Line { slope: 1.0, offset: -bounds.max_drop? };
@@ -45,8 +45,8 @@ pub fn answers_to_go(totals: &Block, phi: f64, bounds: &QualityBounds, good: f64
     answers.is_finite().then(|| answers.max(0.0))
 }
 
-/// About how many canary answers a pass takes if both versions have `share`, and the canary gets `weight` percent of the
-/// answers. In 95 of 100 runs it is done within 2.5 times that. None without a drop or without weight.
+/// About how many canary answers a pass takes if both versions have `share`, and the canary gets `weight` percent of
+/// the answers. In 95 of 100 runs it is done within 2.5 times that. None without a drop or without weight.
 pub fn answers_expected(share: f64, weight: f64, bounds: &QualityBounds) -> Option<f64> {
     let drop = bounds.max_drop?;
     let ratio = weight / (100.0 - weight);
