@@ -10,6 +10,7 @@ mod answer;
 mod blocks;
 mod check;
 mod evidence;
+pub mod kernel;
 mod promql;
 mod verdict;
 mod words;
