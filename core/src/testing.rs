@@ -56,6 +56,8 @@ pub struct World {
     pub gateways: bool,
     /// Sets of them that refuse the filters that they are given, by name.
     pub refusing: BTreeSet<String>,
+    /// Sets of gateways whose pods answer with no number, as one does that does not know the host.
+    pub mute: BTreeSet<String>,
     /// Whether Prometheus answers.
     pub prometheus: bool,
     /// What it says if it does.
@@ -128,6 +130,7 @@ impl World {
             warms: None,
             gateways: true,
             refusing: BTreeSet::new(),
+            mute: BTreeSet::new(),
             prometheus: true,
             says: Says::Numbers,
             crowded: false,

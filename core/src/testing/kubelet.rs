@@ -93,7 +93,8 @@ impl World {
     }
 
     fn gateway(&self, probe: &Probe) -> GatewayAnswer {
-        let seq = self.observed.children.values().find_map(|live| traffic::seq_read(&live.body));
+        let known = self.observed.children.values().find_map(|live| traffic::seq_read(&live.body));
+        let seq = known.filter(|_| !self.mute.contains(&probe.set));
         // What is there is in force at once, as long as nobody says otherwise.
         let filters = self.observed.children.iter().filter(|(key, _)| key.kind == Kind::EnvoyFilter);
         let text: String = filters.map(|(_, live)| live.body.to_string()).collect();

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::check::Brought;
 use super::rules::{RULES, STAYS};
 
+/// States below which nothing happens in a run: it would hold vacuously.
+const LEAST: usize = 100;
+
 /// Says what a run brought; fails if a property does not hold in it, or if it was not exhausted.
 pub fn hold(brought: &Brought) {
     println!(
@@ -20,6 +23,12 @@ pub fn hold(brought: &Brought) {
     );
     let broken: Vec<String> = brought.broken.iter().map(|(name, how)| format!("{name}: {how}")).collect();
     assert!(broken.is_empty(), "{}: {}", brought.name, broken.join("\n"));
+    assert!(
+        brought.states >= LEAST,
+        "{} has only {} states: nothing happens in it",
+        brought.name,
+        brought.states
+    );
     assert!(brought.exhausted, "{} did not come to its end", brought.name);
 }
 

@@ -41,7 +41,7 @@ impl Lab {
     }
 
     pub(super) fn observed(&self, input: &Input) -> Observed {
-        let mut observed = Observed { istio: true, ..Observed::default() };
+        let mut observed = Observed { istio: true, gateway_api: true, ..Observed::default() };
         for (key, body) in &input.children {
             let named = self.key_of(*key);
             let key = &named.key;

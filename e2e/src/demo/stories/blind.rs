@@ -53,7 +53,9 @@ pub(super) async fn tell(mut story: Story) -> Result<Outcome> {
     story
         .until_while_good("evidence comes in again", |seen| {
             let available = condition(&seen.status, "AnalysisAvailable").is_some_and(|(is, ..)| is == "True");
-            (available && seen.canary_events() > counted).then_some(())
+            // What waited in the counters may come in at one look, and be enough for a promotion that follows at once.
+            let decided = promotion(&seen.status, &canary).is_some();
+            ((available || decided) && seen.canary_events() > counted).then_some(())
         })
         .await?;
     effect(&mut story, "Prometheus back", "evidence grows", returned);
