@@ -72,7 +72,10 @@ async fn split(stage: &Arc<Stage>, name: &str) -> Result<(usize, Value)> {
 
 /// A Deployment that is not ours has the name of the canary's: it is not touched, and the canary runs out of time.
 pub async fn somebody_elses_object_with_our_name(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
-    let manifest = manifest(&stage, name).with("/spec/rollout/progressDeadlineSeconds", json!(30));
+    let manifest = manifest(&stage, name)
+        .with("/spec/rollout/progressDeadlineSeconds", json!(30))
+        // Its first try is taken back before it could get weight, however slow this machine is.
+        .with("/spec/rollout/warmup", json!("5m"));
     let mut way = Way::begin(&stage, manifest).await?;
     // Its hash, and so its name, is known once it was tried.
     way.try_version("taken").await?;

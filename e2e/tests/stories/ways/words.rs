@@ -49,7 +49,10 @@ pub async fn a_pause_holds_what_the_evidence_would_move(
     stage: Arc<Stage>,
     name: &'static str,
 ) -> Result<Outcome> {
-    let manifest = promoted_soon(&stage, name).with("/spec/rollout/bake", json!("10m"));
+    let manifest = promoted_soon(&stage, name)
+        .with("/spec/rollout/bake", json!("10m"))
+        // Time enough for the pause to come before the promotion, however slow this machine is.
+        .with("/spec/rollout/steps", json!([{"trafficPercent": 50, "minDuration": "30s"}]));
     let mut way = Way::begin(&stage, manifest).await?;
     way.try_version("paused").await?;
     way.decided(Warming, Analyzing, "paused").await?;
