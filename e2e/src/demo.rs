@@ -148,8 +148,12 @@ pub struct Ground {
     pub watched: Vec<String>,
     /// Prometheus sources beside the cluster's own, as the chart takes them.
     pub more_sources: Vec<Value>,
+    /// Gateways beside the cluster's own that releases may name.
+    pub more_gateways: Vec<String>,
     /// Predictions per second that each story's clients ask for.
     pub rate: u32,
+    /// Pods of the gateway that a total limit is divided by.
+    pub gateway_pods: u32,
 }
 
 impl Ground {
@@ -159,7 +163,9 @@ impl Ground {
             namespace: namespace.to_owned(),
             watched: vec![namespace.to_owned()],
             more_sources: Vec::new(),
+            more_gateways: Vec::new(),
             rate,
+            gateway_pods: 1,
         }
     }
 }

@@ -73,6 +73,8 @@ impl Gateway {
 pub fn values(images: &Images, gateway: &Gateway, prometheus: &str, ground: &Ground) -> Value {
     let own = json!({"name": "default", "url": prometheus, "entrance": "envoy", "lagSeconds": 2});
     let sources: Vec<Value> = std::iter::once(own).chain(ground.more_sources.iter().cloned()).collect();
+    let own = [gateway.name.as_str(), HTTP_ROUTES];
+    let gateways: Vec<&str> = own.into_iter().chain(ground.more_gateways.iter().map(String::as_str)).collect();
     let (repository, tag) = images.operator.rsplit_once(':').unwrap_or((&images.operator, ""));
     json!({
         "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
@@ -81,13 +83,13 @@ pub fn values(images: &Images, gateway: &Gateway, prometheus: &str, ground: &Gro
         "watchNamespaces": ground.watched,
         "gateways": [{
             "name": "public",
-            "gateways": [gateway.name, HTTP_ROUTES],
+            "gateways": gateways,
             "namespace": gateway.namespace,
             "selector": gateway.selector,
             "hosts": ["*"],
             "service": gateway.service,
             "probePort": "http",
-            "replicas": 1,
+            "replicas": ground.gateway_pods,
             "envoyFilters": true,
         }],
         "prometheus": {"sources": sources},

@@ -97,32 +97,60 @@ impl Story {
     pub async fn begin(
         stage: &Arc<Stage>,
         board: &Board,
-        (letter, title): (char, &'static str),
+        who: (char, &'static str),
         manifest: Manifest,
     ) -> Result<Self> {
+        let mut story = Self::prepare(stage, board, who, manifest);
+        story.create().await?;
+        Ok(story)
+    }
+
+    /// As [`Self::begin`], with clients who ask for so many predictions a second from before there is a release.
+    ///
+    /// # Errors
+    /// If it does not come to serve them.
+    pub async fn begin_under_load(
+        stage: &Arc<Stage>,
+        board: &Board,
+        who: (char, &'static str),
+        manifest: Manifest,
+        rate: u32,
+    ) -> Result<Self> {
+        let mut story = Self::prepare(stage, board, who, manifest);
+        story.load.begin(rate)?;
+        story.create().await?;
+        story.until_stable_answers().await?;
+        Ok(story)
+    }
+
+    /// A story of which nothing has happened yet.
+    fn prepare(
+        stage: &Arc<Stage>,
+        board: &Board,
+        (letter, title): (char, &'static str),
+        manifest: Manifest,
+    ) -> Self {
         let start = Instant::now();
         let (note, told) = watch::channel("its stable version is started".to_owned());
         let release = manifest.name.clone();
-        show(board, Line { letter, title, release: release.clone(), note: told, seen: None });
-        stage.releases.apply(&manifest.render(&stage.made.images, &stage.gateway.name)).await?;
         let load = Load::idle(stage, &manifest.host());
         let observer =
             Observer::start(stage.releases.clone(), release.clone(), load.clone(), stage.gauge.readings());
-        if let Ok(mut lines) = board.lock() {
-            lines
-                .iter_mut()
-                .filter(|line| line.letter == letter)
-                .for_each(|line| line.seen = Some(observer.looks()));
-        }
+        let seen = Some(observer.looks());
+        show(board, Line { letter, title, release: release.clone(), note: told, seen });
         let outcome =
             Outcome { story: letter.into(), title: title.to_owned(), release, ..Outcome::default() };
-        let mut story = Self { stage: Arc::clone(stage), manifest, load, observer, outcome, note, start };
+        Self { stage: Arc::clone(stage), manifest, load, observer, outcome, note, start }
+    }
+
+    /// Writes the release, and waits until it serves.
+    async fn create(&mut self) -> Result<()> {
+        self.try_canary().await?;
         let serves = |seen: &Seen| {
             let settled = seen.phase() == Phase::Stable && !seen.status.traffic.is_empty();
             settled.then_some(())
         };
-        story.until("its stable version serves", SERVING, serves).await?;
-        Ok(story)
+        self.until("its stable version serves", SERVING, serves).await
     }
 
     /// Lets the clients come, and waits until they get answers.
@@ -140,9 +168,13 @@ impl Story {
     /// If they get no answers.
     pub async fn with_clients_at(mut self, rate: u32) -> Result<Self> {
         self.load.begin(rate)?;
-        let stable = self.manifest.stable.name.clone();
-        self.until("clients get answers of stable", STEP, move |seen| answers(seen, &stable)).await?;
+        self.until_stable_answers().await?;
         Ok(self)
+    }
+
+    async fn until_stable_answers(&mut self) -> Result<()> {
+        let stable = self.manifest.stable.name.clone();
+        self.until("clients get answers of stable", STEP, move |seen| answers(seen, &stable)).await
     }
 
     /// Says what the story does now.

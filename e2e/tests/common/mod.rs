@@ -18,6 +18,9 @@ pub const BARE: &str = "test-bare";
 const KEEP: &str = "TESTBED_KEEP";
 /// Namespaces of the tests; the operator watches all of them, so that none of them restarts it.
 pub const NAMESPACES: [&str; 3] = ["stories", "bad-input", ODD];
+/// A gateway that nobody makes, and one that a story makes for other hosts.
+pub const ABSENT: &str = "istio-system/absent";
+pub const NARROW: &str = "istio-system/narrow";
 /// Where nothing is expected to run.
 pub const ODD: &str = "odd-input";
 
@@ -49,6 +52,9 @@ impl Raised {
             more_sources: vec![
                 json!({"name": "nowhere", "url": "http://192.0.2.1:9090", "entrance": "envoy", "lagSeconds": 2}),
             ],
+            more_gateways: [ABSENT, NARROW].map(str::to_owned).to_vec(),
+            // A story of traffic has two of them.
+            gateway_pods: 2,
             ..Ground::new(namespace, rate)
         };
         demo::set(self.testbed.clone(), made, ground).await

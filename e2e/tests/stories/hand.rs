@@ -60,28 +60,25 @@ impl Hand {
         self.undone("delete", deleted).await
     }
 
-    /// Does it, and watches the object until it says what it said before.
+    /// Does it, and watches the object until it says what it said before. The time begins with the change itself, as the watch
+    /// tells of it: how long the API server took to store a hand's edit is no concern of the operator's.
     async fn undone(&self, action: &str, act: impl Future<Output = kube::Result<()>>) -> Result<f64> {
         let before = self.api.get(&self.name).await.map_err(|error| self.failed("look at", &error))?;
         let from = before.metadata.resource_version.clone().unwrap_or_default();
         let params = WatchParams::default().fields(&format!("metadata.name={}", self.name)).timeout(60);
         let events = self.api.watch(&params, &from).await.map_err(|error| self.failed("watch", &error))?;
         let mut events = events.boxed();
-        let start = Instant::now();
-        act.await.map_err(|error| self.failed(action, &error))?;
         let wanted = said(&before);
-        let waiting = async {
-            let mut changed = false;
+        let watching = async {
+            let mut changed: Option<Instant> = None;
             while let Some(event) = events.next().await {
                 match event {
-                    Ok(WatchEvent::Deleted(_)) => changed = true,
-                    Ok(WatchEvent::Added(now) | WatchEvent::Modified(now)) => {
-                        let same = said(&now) == wanted;
-                        if same && changed {
-                            return Ok(start.elapsed().as_secs_f64());
-                        }
-                        changed = changed || !same;
-                    }
+                    Ok(WatchEvent::Deleted(_)) => changed = changed.or_else(|| Some(Instant::now())),
+                    Ok(WatchEvent::Added(now) | WatchEvent::Modified(now)) => match changed {
+                        Some(since) if said(&now) == wanted => return Ok(since.elapsed().as_secs_f64()),
+                        None if said(&now) != wanted => changed = Some(Instant::now()),
+                        _ => {}
+                    },
                     Ok(WatchEvent::Bookmark(_)) => {}
                     Ok(WatchEvent::Error(status)) => {
                         return Err(Error::other(format!("watch of {}: {}", self.what(), status.message)));
@@ -91,7 +88,10 @@ impl Hand {
             }
             Err(Error::other(format!("the watch of {} ended", self.what())))
         };
-        tokio::time::timeout(SOON, waiting).await.unwrap_or_else(|_| {
+        // Both at once: the change is told of while the API server may still be answering the hand.
+        let acting = async { act.await.map_err(|error| self.failed(action, &error)) };
+        let both = async { tokio::try_join!(acting, watching).map(|((), seconds)| seconds) };
+        tokio::time::timeout(SOON, both).await.unwrap_or_else(|_| {
             Err(Error::Timeout {
                 what: format!("{} is as it was after a hand had its way ({action})", self.what()),
                 seconds: SOON.as_secs_f64(),

@@ -1,4 +1,5 @@
-//! From the rollback annotation to the canary's last answer: twenty tries or more, on four releases at a time.
+//! From the rollback annotation to the decision, and from that to the canary's last answer: twenty tries or more, on four
+//! releases at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use testbed::Result;
 use testbed::demo::images::Model;
 use testbed::demo::manifest::Manifest;
 use testbed::demo::releases::rollback;
-use testbed::demo::story::{Board, Stage, Story};
+use testbed::demo::story::{Board, Stage, Story, seconds};
 
 use super::traffic::full;
 
@@ -25,21 +26,41 @@ const RATE: u32 = 40;
 /// Of the slowest, in seconds, on a machine that does nothing else, and on any: with so few tries that is p99.
 pub const WITHIN: (f64, f64) = (1.0, 5.0);
 
-/// All tries, the fastest first, in seconds.
-pub async fn rollbacks_by_hand(stage: &Arc<Stage>) -> Vec<f64> {
+/// What one rollback took, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// From the annotation, as it is stored, to the commit of the decision.
+    decided: f64,
+    /// From that to the canary's last answer.
+    left: f64,
+}
+
+impl Took {
+    /// Whether both are within so many seconds.
+    pub fn within(self, seconds: f64) -> bool {
+        self.decided <= seconds && self.left <= seconds
+    }
+}
+
+/// All tries.
+pub async fn rollbacks_by_hand(stage: &Arc<Stage>) -> Vec<Took> {
     let each = (0..RELEASES).map(|n| tries(stage, format!("quick-{n}")));
-    let mut took: Vec<f64> = try_join_all(each).await.unwrap().into_iter().flatten().collect();
-    took.sort_by(f64::total_cmp);
+    let took: Vec<Took> = try_join_all(each).await.unwrap().into_iter().flatten().collect();
     assert_eq!(took.len(), RELEASES * tries_of_each());
-    let (median, slowest) = (took[took.len() / 2], took[took.len() - 1]);
-    println!(
-        "annotation to last canary answer: median {median:.3} s, slowest of {} {slowest:.3} s",
-        took.len()
-    );
+    let times: [(&str, fn(&Took) -> f64); 2] = [
+        ("rollback annotation to commit", |took| took.decided),
+        ("commit of a rollback to last canary answer", |took| took.left),
+    ];
+    for (what, time) in times {
+        let mut all: Vec<f64> = took.iter().map(time).collect();
+        all.sort_by(f64::total_cmp);
+        let (median, slowest) = (all[all.len() / 2], all[all.len() - 1]);
+        println!("{what}: median {median:.3} s, slowest of {} {slowest:.3} s", all.len());
+    }
     took
 }
 
-async fn tries(stage: &Arc<Stage>, name: String) -> Result<Vec<f64>> {
+async fn tries(stage: &Arc<Stage>, name: String) -> Result<Vec<Took>> {
     // It must not be decided by evidence while it waits for the annotation.
     let manifest =
         Manifest { min_samples: 1_000_000, ..Manifest::new(&stage.namespace, &name, &stage.made.worse) };
@@ -53,14 +74,16 @@ async fn tries(stage: &Arc<Stage>, name: String) -> Result<Vec<f64>> {
         story.manifest = story.manifest.clone().with_canary(&canary);
         story.try_canary().await?;
         story.until_canary_answers().await?;
-        let annotated = Timestamp::now();
         stage.releases.annotate(&name, ROLLBACK, Some("true")).await?;
-        story
+        let annotated = Timestamp::now();
+        let committed = story
             .until("it is rolled back and drained", Duration::from_secs(60), |seen| {
-                rollback(&seen.status, &canary.name).filter(|_| seen.phase() == Phase::RolledBack).map(drop)
+                let entry = rollback(&seen.status, &canary.name)?;
+                (seen.phase() == Phase::RolledBack).then_some(entry.at)
             })
             .await?;
-        took.push(story.last_answer_of(&canary.name, "annotation set", annotated));
+        let left = story.last_answer_of(&canary.name, "rollback committed", committed);
+        took.push(Took { decided: seconds(annotated, committed), left });
         stage.releases.annotate(&name, ROLLBACK, None).await?;
     }
     let outcome = story.end().await;

@@ -1,12 +1,18 @@
-//! What clients see of the traffic: shares as decided, the same user on the same version, limits that know no version,
-//! releases below a path, and filters that a gateway refuses.
+//! What clients see of the traffic: transitions that lose nothing, shares as decided, the same user on the same version,
+//! limits that know no version, releases below a path, gateways that come and go, and filters that they refuse.
 
 mod ask;
 mod by;
+mod gateways;
+mod istiod;
 mod limits;
+mod mesh;
 mod paths;
 mod refused;
 mod shares;
+mod transitions;
+mod unknown;
+mod valid;
 
 use std::sync::Arc;
 
@@ -15,6 +21,7 @@ use testbed::demo::story::Stage;
 
 use ask::Line;
 use by::By;
+use valid::Written;
 
 /// Whether all of it is to be asked: `TRAFFIC=full`, which `make traffic` sets.
 pub fn full() -> bool {
@@ -30,10 +37,20 @@ pub async fn as_clients_see_it(stage: &Arc<Stage>) -> Vec<String> {
         Ok(told) => lines.extend(told),
         Err(error) => problems.push(format!("{part}: {error}")),
     };
+    let mut written = Written::default();
+    note("control", transitions::would_be_seen(stage).await);
     for by in By::ALL {
+        if full() || by == By::Istio {
+            note("transitions", Box::pin(transitions::lose_nothing(stage, by, &mut written)).await);
+        }
         note("shares", shares::and_who_gets_which(stage, by).await);
         note("limits", limits::know_no_version(stage, by).await);
+        note("mesh", mesh::callers(stage, by, &mut written).await);
     }
+    note("unknown", unknown::gateways_are_told(stage).await);
+    note("istiod", istiod::goes_away(stage).await);
+    note("gateways", gateways::come_and_go(stage).await);
+    note("valid", written.judge(&stage.testbed));
     note("paths", paths::share_a_host(stage).await);
     note("refused", refused::filters_are_told(stage).await);
     println!("| what | must | was | |\n|---|---|---|---|");

@@ -58,15 +58,31 @@ pub struct Clients {
 
 impl Clients {
     pub fn new(stage: &Stage) -> Self {
-        Self { gateway: stage.gateway_url.clone(), http: Client::default() }
+        Self::at(&stage.gateway_url)
+    }
+
+    /// The same to another address, as in `http://192.0.2.1:30080`.
+    pub fn at(url: &str) -> Self {
+        Self { gateway: url.to_owned(), http: Client::default() }
     }
 }
 
 /// One prediction asked for; by a client of this name, or of none.
-pub async fn one(clients: &Clients, (host, path): (&str, &str), client: Option<&str>) -> Result<Got> {
+pub async fn one(clients: &Clients, at: (&str, &str), client: Option<&str>) -> Result<Got> {
+    with(clients, at, client, &[]).await
+}
+
+/// The same with more headers.
+pub async fn with(
+    clients: &Clients,
+    (host, path): (&str, &str),
+    client: Option<&str>,
+    more: &[(&str, &str)],
+) -> Result<Got> {
     let url = format!("{}{path}/predict", clients.gateway);
     let mut headers = vec![("host", host), ("content-type", "application/json")];
     headers.extend(client.map(|name| (CLIENT_HEADER, name)));
+    headers.extend(more);
     let answer = clients.http.post(&url, &headers, r#"{"domain": "example.com"}"#.to_owned()).await?;
     let header =
         |name: &str| answer.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use model_release_core::api::annotations::ROLLBACK;
 use model_release_core::api::status::Phase;
+use serde_json::json;
 use testbed::Result;
-use testbed::demo::manifest::{CLIENT_LIMIT, Manifest};
+use testbed::demo::manifest::{CLIENT_LIMIT, Manifest, VERSION_HEADER};
 use testbed::demo::story::{Board, STEP, Stage, Story};
 
-use super::ask::{Clients, Got, Line, each, one};
+use super::ask::{Clients, Got, Line, each, one, with};
 use super::by::By;
 
 /// Requests of the greedy client at once.
@@ -69,6 +70,30 @@ pub async fn know_no_version(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>> {
         unharmed == OTHERS,
     ));
 
+    // Asked for by name, at the host in capitals or with its port, it is the same limit.
+    drain(&clients, &host, &greedy).await?;
+    let begun = Instant::now();
+    let (loud, ported) = (host.to_uppercase(), format!("{host}:80"));
+    let mut passed = Vec::new();
+    for (what, host, word) in [
+        ("of stable", host.as_str(), Some("stable")),
+        ("of the canary", &host, Some("canary")),
+        ("at the host in capitals", &loud, None),
+        ("at the host with its port", &ported, None),
+    ] {
+        let more: Vec<(&str, &str)> = word.map(|word| (VERSION_HEADER, word)).into_iter().collect();
+        if !with(&clients, (host, ""), Some(&greedy), &more).await?.limited {
+            passed.push(what);
+        }
+    }
+    let most = refilled(begun.elapsed());
+    lines.push(Line::new(
+        "requests of a client with a spent bucket: of stable, of the canary, at the host in capitals and with its port",
+        format!("4 get 429, but for {most} by the refill"),
+        if passed.is_empty() { "4 get 429".to_owned() } else { format!("served: {}", passed.join(", ")) },
+        passed.len() <= most,
+    ));
+
     // Whoever waits as long as four refills gets four.
     drain(&clients, &host, &greedy).await?;
     let waited = Duration::from_secs_f64(REFILL * 4.0 + 0.5);
@@ -96,8 +121,34 @@ pub async fn know_no_version(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>> {
         after.to_string(),
         after <= most,
     ));
+
+    let watched = story.manifest.clone().with("/spec/traffic/rateLimit/mode", json!("Observe"));
+    stage.releases.apply(&watched.render(&stage.made.images, &stage.gateway.name)).await?;
+    lines.push(observed(stage, &host).await?);
     stage.releases.delete(&name).await?;
     Ok(by.said(lines))
+}
+
+/// A limit that only counts refuses nobody, once gateways know.
+async fn observed(stage: &Arc<Stage>, host: &str) -> Result<Line> {
+    let begun = Instant::now();
+    let mut last = 0;
+    while begun.elapsed() < STEP {
+        // Another client each time, for the bucket of the one before may be spent; over new connections, for what is open
+        // keeps the limit that it began with.
+        let client = format!("watched-{}", Timestamp::now().as_millisecond());
+        last = served(&each(&Clients::new(stage), host, &vec![Some(client); GREEDY]).await?).count();
+        if last == GREEDY {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(Line::new(
+        format!("{GREEDY} requests at once of one client with mode Observe"),
+        "all served",
+        format!("{last} of {GREEDY}, {:.1} s after the edit", begun.elapsed().as_secs_f64()),
+        last == GREEDY,
+    ))
 }
 
 /// Requests that come back in a time, rounded up.

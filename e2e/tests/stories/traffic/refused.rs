@@ -15,6 +15,8 @@ use super::ask::Line;
 const NAME: &str = "refused";
 /// Seconds in which the condition must tell.
 const TOLD: f64 = 10.0;
+/// Seconds in which it must have recovered: it is asked each minute, and needs some to be asked on a busy machine.
+const RECOVERED: f64 = 75.0;
 
 /// Puts a filter beside the gateway that no Envoy takes, edits the limit, and takes the filter away again.
 pub async fn filters_are_told(stage: &Arc<Stage>) -> Result<Vec<Line>> {
@@ -40,6 +42,7 @@ pub async fn filters_are_told(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let healed = Instant::now();
     let within = Duration::from_secs(120);
     story.until("its limit is proven again", within, says("True", "WeightsInForce")).await?;
+    let recovered = healed.elapsed().as_secs_f64();
     stage.releases.delete(NAME).await?;
     Ok(vec![
         Line::new(
@@ -51,8 +54,8 @@ pub async fn filters_are_told(stage: &Arc<Stage>) -> Result<Vec<Line>> {
         Line::new(
             "the same once the bad filter is gone",
             "recovers by itself, asked each minute",
-            format!("{:.1} s", healed.elapsed().as_secs_f64()),
-            true,
+            format!("{recovered:.1} s"),
+            recovered <= RECOVERED,
         ),
     ])
 }

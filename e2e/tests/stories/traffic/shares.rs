@@ -22,7 +22,7 @@ const SIGMAS: f64 = 3.29;
 /// Holds a canary at each weight by a pause, and asks as thousands of clients with a name and without.
 pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>> {
     let name = by.release("sticky");
-    let count = if full() { 10_000 } else { 1500 };
+    let count = if full() && by == By::Istio { 10_000 } else { 1500 };
     let manifest = Manifest {
         steps: WEIGHTS.map(|percent| (percent, 10)).to_vec(),
         ..Manifest::new(&stage.namespace, &name, &stage.made.worse)
@@ -113,7 +113,7 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>>
 
 /// Whether the canary's share lies inside the 99.9 % binomial interval of its weight.
 #[expect(clippy::cast_precision_loss, reason = "thousands of answers")]
-fn share(weight: i32, who: &str, all: &[Got], canary: &str) -> Result<Line> {
+pub fn share(weight: i32, who: &str, all: &[Got], canary: &str) -> Result<Line> {
     let counts = by_version(all)?;
     let hits = counts.get(canary).copied().unwrap_or_default() as f64;
     let (n, p) = (all.len() as f64, f64::from(weight) / 100.0);

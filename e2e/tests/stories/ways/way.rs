@@ -54,8 +54,12 @@ impl Way {
     /// A release whose stable version serves clients.
     pub async fn begin(stage: &Arc<Stage>, manifest: Manifest) -> Result<Self> {
         let story = Story::begin(stage, &Board::default(), ('W', "a way out"), manifest).await?;
-        let story = story.with_clients_at(RATE).await?;
-        Ok(Self { story, seq: 0, told: Vec::new() })
+        Ok(Self::of(story.with_clients_at(RATE).await?))
+    }
+
+    /// A story as it stands.
+    pub fn of(story: Story) -> Self {
+        Self { story, seq: 0, told: Vec::new() }
     }
 
     /// Changes a field of the spec, or removes it with null; it is written with the next [`Self::write`].
@@ -131,13 +135,19 @@ impl Way {
         self.until("the weights are in force", |seen| seen.status.state.traffic.settled_at.map(drop)).await
     }
 
-    /// Waits until every gateway gives the canary this share, and clients got it, too.
-    pub async fn share(&mut self, version: &str, percent: i32) -> Result<()> {
+    /// Waits until every gateway gives the canary this share.
+    pub async fn in_force(&mut self, version: &str, percent: i32) -> Result<()> {
         self.until(&format!("{version} has {percent} % in force"), |seen| {
             let step = seen.status.step.as_ref().filter(|step| step.weight == percent)?;
-            (seen.phase() == Phase::Analyzing && step.settled_at.is_some()).then_some(())
+            let on_trial = seen.status.versions.iter().any(|one| one.track == Track::Canary && one.version == version);
+            (seen.phase() == Phase::Analyzing && on_trial && step.settled_at.is_some()).then_some(())
         })
-        .await?;
+        .await
+    }
+
+    /// Waits until every gateway gives the canary this share, and clients got it, too.
+    pub async fn share(&mut self, version: &str, percent: i32) -> Result<()> {
+        self.in_force(version, percent).await?;
         let count = |seen: &Seen| {
             let all: u64 = seen.load.versions.values().map(|one| one.answers).sum();
             (all, answers(seen, version))
