@@ -1,13 +1,14 @@
-//! The clients of one release: they ask about held-out domains and report the labels back.
+//! The clients of one release: they ask about held-out domains over every protocol that it serves, and report the labels back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use load::{Config, LoadHandle, Snapshot};
+use load::{Config, Counts, LoadHandle, Snapshot, Way};
 
-use super::manifest::{CLIENT_HEADER, VERSION_HEADER};
+use super::manifest::{CLIENT_HEADER, Manifest, VERSION_HEADER};
+use super::outcome::Clients;
 use super::story::Stage;
 use crate::error::{Error, Result};
 
@@ -15,18 +16,33 @@ use crate::error::{Error, Result};
 const USERS: u32 = 4000;
 /// No load lasts longer, whatever happens to the story.
 const LONGEST: Duration = Duration::from_secs(900);
+/// How clients ask, in tenths. A connection for each request costs the machine most, and a tenth of them show the same.
+const OVER_HTTP: [(Way, u32); 3] = [(Way::KeepAlive, 5), (Way::Fresh, 1), (Way::Http2, 4)];
+/// The same of a release that serves gRPC, too.
+const OVER_GRPC_TOO: [(Way, u32); 4] =
+    [(Way::KeepAlive, 3), (Way::Fresh, 1), (Way::Http2, 3), (Way::Grpc, 3)];
 
 /// What clients got so far.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
     /// Predictions asked for.
     pub requests: u64,
-    /// Answered with a status of 500 and more.
+    /// Answered with a status of 500 and more; calls by gRPC that failed.
     pub server_errors: u64,
+    /// Answered with another status that is an error, but 429: as by a gateway that knows no route.
+    pub client_errors: u64,
     /// Not answered: no connection, or too late.
     pub broken: u64,
     /// Refused with 429.
     pub limited: u64,
+    /// The same by the way that the requests went.
+    pub ways: BTreeMap<Way, Counts>,
+    /// Answers that told both which version the gateway chose and which one computed them.
+    pub pairs: u64,
+    /// Those of them that were computed by another version than the one chosen, or handed on by its app.
+    pub mismatched: u64,
+    /// The last of these, in words.
+    pub mismatch: Option<String>,
     /// By version.
     pub versions: BTreeMap<String, Version>,
     /// The last thing that went wrong, in words.
@@ -38,7 +54,7 @@ pub struct Totals {
 pub struct Version {
     /// Its answers.
     pub answers: u64,
-    /// Its answers with a status of 500 and more.
+    /// Its answers with a status of 500 and more; calls by gRPC that failed.
     pub server_errors: u64,
     /// When the last one came.
     pub last: Option<Timestamp>,
@@ -66,10 +82,12 @@ impl std::fmt::Debug for Load {
 }
 
 impl Load {
-    /// Clients that do not ask yet.
-    pub fn idle(stage: &Stage, host: &str) -> Self {
+    /// Clients of a release that do not ask yet.
+    pub fn idle(stage: &Stage, manifest: &Manifest) -> Self {
+        let ways = if manifest.grpc { OVER_GRPC_TOO.to_vec() } else { OVER_HTTP.to_vec() };
         let config = Config {
-            host: Some(host.to_owned()),
+            host: Some(manifest.host()),
+            ways,
             users: USERS,
             duration: LONGEST,
             user_header: CLIENT_HEADER.to_owned(),
@@ -109,10 +127,31 @@ impl Load {
 
     /// What they got so far.
     pub fn totals(&self) -> Totals {
+        totals(&self.moment())
+    }
+
+    /// The whole account as it stands; of two of them [`Snapshot::since`] tells what came between.
+    pub fn moment(&self) -> Snapshot {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Idle => Totals::default(),
-            State::Running(handle) => totals(&handle.snapshot()),
-            State::Ended(snapshot) => totals(snapshot),
+            State::Idle => Snapshot::default(),
+            State::Running(handle) => handle.snapshot(),
+            State::Ended(snapshot) => (**snapshot).clone(),
+        }
+    }
+}
+
+impl Totals {
+    /// The same for the books.
+    pub fn clients(&self) -> Clients {
+        Clients {
+            requests: self.requests,
+            server_errors: self.server_errors,
+            client_errors: self.client_errors,
+            broken: self.broken,
+            limited: self.limited,
+            ways: self.ways.clone(),
+            pairs: self.pairs,
+            mismatched: self.mismatched,
         }
     }
 }
@@ -128,8 +167,13 @@ fn totals(snapshot: &Snapshot) -> Totals {
     Totals {
         requests: snapshot.sent,
         server_errors: snapshot.answers.server_errors,
+        client_errors: snapshot.answers.client_errors,
         broken: snapshot.connection_errors + snapshot.timeouts + snapshot.skipped,
         limited: snapshot.answers.limited,
+        ways: snapshot.ways.clone(),
+        pairs: snapshot.pairs,
+        mismatched: snapshot.mismatched,
+        mismatch: snapshot.last_mismatch.clone(),
         versions: snapshot.versions.iter().map(|(name, seen)| (name.clone(), version(seen))).collect(),
         trouble: snapshot.last_trouble.clone(),
     }

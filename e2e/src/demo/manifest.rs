@@ -12,6 +12,8 @@ pub const CLIENT_HEADER: &str = "x-user-id";
 pub const VERSION_HEADER: &str = "x-model-version";
 /// Requests of one client in a minute.
 pub const CLIENT_LIMIT: i32 = 20;
+/// Port of the example's server, and of its app, for HTTP and gRPC alike.
+const PORT: u16 = 8080;
 /// Time between looks of the operator at the evidence, in seconds.
 pub const INTERVAL_SECONDS: u64 = 5;
 
@@ -30,6 +32,10 @@ pub struct Manifest {
     pub steps: Vec<(i32, u32)>,
     /// Labelled answers of the canary before any promotion.
     pub min_samples: i32,
+    /// Whether it serves gRPC, too, on the port of its HTTP.
+    pub grpc: bool,
+    /// Whether an app is released with the model, and asked instead of it.
+    pub app: bool,
     /// What else is different: JSON pointers into the resource, and the values there; null: the field is left out.
     pub edits: Vec<(String, Value)>,
 }
@@ -44,6 +50,8 @@ impl Manifest {
             canary: None,
             steps: vec![(50, 10)],
             min_samples: 100,
+            grpc: false,
+            app: false,
             edits: Vec::new(),
         }
     }
@@ -63,6 +71,20 @@ impl Manifest {
         self
     }
 
+    /// The same, serving gRPC, too; its clients ask over every protocol then.
+    #[must_use]
+    pub fn with_grpc(mut self) -> Self {
+        self.grpc = true;
+        self
+    }
+
+    /// The same with an app, which is asked instead of the model and asks that of its own version.
+    #[must_use]
+    pub fn with_app(mut self) -> Self {
+        self.app = true;
+        self
+    }
+
     /// Where clients reach it.
     pub fn host(&self) -> String {
         format!("{}.{}.example", self.name, self.namespace)
@@ -78,7 +100,7 @@ impl Manifest {
                 "runtime": {
                     "image": images.server,
                     "modelName": "phishing",
-                    "ports": {"http": 8080, "metrics": 9090},
+                    "ports": {"http": PORT, "metrics": 9090},
                     "readinessProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 1},
                     "startupProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 1, "failureThreshold": 120},
                     "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}},
@@ -110,12 +132,35 @@ impl Manifest {
         {
             spec.insert("canary".to_owned(), block(model, &self.namespace));
         }
+        if self.app {
+            set(&mut resource, &["spec", "runtime", "app"], app(images));
+        }
+        if self.grpc {
+            set(&mut resource, &["spec", "runtime", "ports", "grpc"], json!(PORT));
+        }
+        if self.app && self.grpc {
+            set(&mut resource, &["spec", "runtime", "app", "ports", "grpc"], json!(PORT));
+            // Port 9000 of the model's Service, which is for gRPC alone.
+            let url = json!([{"name": "MODEL_GRPC_URL", "value": "$(MODEL_URL):9000"}]);
+            set(&mut resource, &["spec", "runtime", "app", "env"], url);
+        }
         for (pointer, value) in &self.edits {
             let path: Vec<&str> = pointer.split('/').skip(1).collect();
             set(&mut resource, &path, value.clone());
         }
         resource
     }
+}
+
+/// The example's app, in front of the model.
+fn app(images: &Images) -> Value {
+    json!({
+        "image": images.server,
+        "args": ["serve-app"],
+        "ports": {"http": PORT},
+        "readinessProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
+    })
 }
 
 /// Sets a field, making the objects on the way; null removes it.
@@ -156,6 +201,27 @@ mod tests {
         let read: ModelRelease = serde_json::from_value(written.clone()).unwrap();
         let again = serde_json::to_value(&read).unwrap();
         assert_eq!(again["spec"], written["spec"], "a field that the type does not know would be lost");
+        let all = manifest.with_app().with_grpc().render(&images, "istio-system/public");
+        let read: ModelRelease = serde_json::from_value(all.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap()["spec"], all["spec"]);
+    }
+
+    #[test]
+    fn grpc_is_served_by_the_model_and_by_the_app_that_asks_it() {
+        let images = Images { server: "example.com/server:1".into(), ..Images::default() };
+        let plain = || Manifest::new("demo", "better", &model("epochs-2"));
+        let runtime = |manifest: Manifest| manifest.render(&images, "a/b")["spec"]["runtime"].clone();
+        assert_eq!(runtime(plain()).get("app"), None);
+        assert_eq!(runtime(plain())["ports"].get("grpc"), None);
+        assert_eq!(runtime(plain().with_grpc())["ports"]["grpc"], 8080);
+
+        let app = runtime(plain().with_app())["app"].clone();
+        assert_eq!((&app["image"], &app["args"]), (&json!("example.com/server:1"), &json!(["serve-app"])));
+        assert_eq!((&app["ports"], app.get("env")), (&json!({"http": 8080}), None));
+        let both = runtime(plain().with_grpc().with_app());
+        assert_eq!(both, runtime(plain().with_app().with_grpc()));
+        assert_eq!(both["app"]["ports"], json!({"http": 8080, "grpc": 8080}));
+        assert_eq!(both["app"]["env"][0]["value"], "$(MODEL_URL):9000");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! How a story ended: what was decided, on which numbers, and how fast it was in effect.
 
+use std::collections::BTreeMap;
+
+use load::{Counts, Way};
 use model_release_core::api::status::{HistoryEntry, Numbers};
 use serde::Serialize;
 
@@ -50,12 +53,20 @@ pub struct Effect {
 pub struct Clients {
     /// Requests sent.
     pub requests: u64,
-    /// Answered with a status of 500 and more.
+    /// Answered with a status of 500 and more; calls by gRPC that failed.
     pub server_errors: u64,
+    /// Answered with another status that is an error, but 429.
+    pub client_errors: u64,
     /// Not answered.
     pub broken: u64,
     /// Refused by the limit.
     pub limited: u64,
+    /// The same by the way that the requests went.
+    pub ways: BTreeMap<Way, Counts>,
+    /// Answers that told both which version the gateway chose and which one computed them.
+    pub pairs: u64,
+    /// Those of them in which the two differed.
+    pub mismatched: u64,
 }
 
 impl Outcome {

@@ -51,6 +51,9 @@ impl Report {
                     clients.requests, clients.server_errors, clients.broken, clients.limited
                 ),
             );
+            let ways: Vec<String> =
+                clients.ways.iter().map(|(way, counts)| format!("{way} {}", counts.sent)).collect();
+            row("asked", &ways.join(", "));
             story.problems.iter().for_each(|problem| row("PROBLEM", problem));
         }
         let stages: Vec<String> =
@@ -97,6 +100,8 @@ fn shown(numbers: &Numbers) -> String {
 
 #[cfg(test)]
 mod tests {
+    use load::{Counts, Way};
+
     use super::*;
     use crate::demo::outcome::{Clients, Effect};
 
@@ -119,7 +124,11 @@ mod tests {
             numbers: vec![numbers],
             tried: vec!["12 clients came".into()],
             effects: vec![Effect { from: "decided".into(), to: "last answer".into(), seconds: 0.214 }],
-            clients: Clients { requests: 4000, ..Clients::default() },
+            clients: Clients {
+                requests: 4000,
+                ways: [(Way::Http2, Counts { sent: 1600, ..Counts::default() })].into(),
+                ..Clients::default()
+            },
             ..Outcome::default()
         };
         let auditor = "auditor: 7 revisions, 0 violations".to_owned();
@@ -136,6 +145,7 @@ mod tests {
             "12 clients came",
             "0.21 s from decided to last answer",
             "4000 requests, 0 answered 5xx",
+            "http2 1600",
             "B worse: NOT AS IT MUST",
             "it was promoted",
             "1 of 2 stories",

@@ -14,7 +14,7 @@ use super::install::Gateway;
 use super::load::Load;
 use super::manifest::Manifest;
 use super::observe::{Gauge, Observer, Seen};
-use super::outcome::{Clients, Effect, Outcome};
+use super::outcome::{Effect, Outcome};
 use super::releases::{Releases, version};
 use crate::Testbed;
 use crate::audit::witness::Witness;
@@ -133,7 +133,7 @@ impl Story {
         let start = Instant::now();
         let (note, told) = watch::channel("its stable version is started".to_owned());
         let release = manifest.name.clone();
-        let load = Load::idle(stage, &manifest.host());
+        let load = Load::idle(stage, &manifest);
         let observer =
             Observer::start(stage.releases.clone(), release.clone(), load.clone(), stage.gauge.readings());
         let seen = Some(observer.looks());
@@ -261,13 +261,8 @@ impl Story {
     pub async fn end(mut self) -> Outcome {
         self.load.stop().await;
         let totals = self.load.totals();
-        self.outcome.clients = Clients {
-            requests: totals.requests,
-            server_errors: totals.server_errors,
-            broken: totals.broken,
-            limited: totals.limited,
-        };
-        let clients = self.outcome.clients.clone();
+        let clients = totals.clients();
+        self.outcome.clients = clients.clone();
         self.outcome
             .must(clients.requests > 100, || format!("clients sent only {} requests", clients.requests));
         self.outcome.must(clients.server_errors == 0, || {
@@ -276,8 +271,19 @@ impl Story {
                 clients.server_errors, clients.requests
             )
         });
+        let why = totals.trouble.as_deref().unwrap_or("no word why");
+        self.outcome.must(clients.client_errors == 0, || {
+            format!("{} of {} requests found nothing: {why}", clients.client_errors, clients.requests)
+        });
+        self.outcome.must(clients.mismatched == 0 && clients.pairs > 0, || {
+            format!(
+                "{} of {} answers came from another version than the one chosen: {}",
+                clients.mismatched,
+                clients.pairs,
+                totals.mismatch.as_deref().unwrap_or("none told which")
+            )
+        });
         self.outcome.must(clients.broken == 0, || {
-            let why = totals.trouble.as_deref().unwrap_or("no word why");
             format!("{} of {} requests were not answered: {why}", clients.broken, clients.requests)
         });
         self.outcome.must(clients.limited == 0, || {

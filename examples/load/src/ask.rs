@@ -1,36 +1,24 @@
 //! One question: the prediction, and after a while its label.
 
+use crate::clients::{Clients, Whole};
 use crate::config::{Config, Target};
+use crate::reply;
 use crate::tally::{Answered, Labelled, Tally, Trouble};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use crate::way::Way;
+use hyper::header::HeaderValue;
 use model_server::data::Example;
+use model_server::front::VERSION_HEADER as APP_HEADER;
 use serde::Deserialize;
-use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-/// Larger answers are no predictions.
-const MAX_BODY: usize = 64 * 1024;
-
 /// What all questions of a load share.
 pub struct Asker {
-    client: Client<HttpConnector, Full<Bytes>>,
-    target: Target,
-    timeout: Duration,
+    clients: Clients,
     label_delay: Option<Duration>,
     tally: Arc<Mutex<Tally>>,
     stopped: watch::Receiver<bool>,
-}
-
-#[derive(Deserialize)]
-struct Prediction {
-    id: String,
 }
 
 #[derive(Deserialize)]
@@ -45,32 +33,23 @@ impl Asker {
         tally: Arc<Mutex<Tally>>,
         stopped: watch::Receiver<bool>,
     ) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(config.timeout));
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { client, target, timeout: config.timeout, label_delay: config.label_delay, tally, stopped }
+        Self { clients: Clients::new(config, target), label_delay: config.label_delay, tally, stopped }
     }
 
     /// Asks, counts the answer, gives `permit` back, waits, reports the label, counts what became of it.
-    pub async fn ask(&self, question: &Example, user: usize, permit: OwnedSemaphorePermit) {
+    pub async fn ask(&self, way: Way, question: &Example, user: usize, permit: OwnedSemaphorePermit) {
         let user = HeaderValue::from_str(&format!("user-{user}")).ok();
-        let body = serde_json::json!({ "domain": question.domain });
         let sent = Instant::now();
-        let answer = self.exchange(&self.target.predict, &body, user.as_ref(), None).await;
+        let answer = self.clients.predict(way, &question.domain, user.as_ref()).await;
         drop(permit);
-        let Some((version, bytes)) = self.note(sent, answer) else { return };
-        let (Some(delay), Ok(prediction)) = (self.label_delay, serde_json::from_slice::<Prediction>(&bytes))
-        else {
-            return;
-        };
+        let Some((version, id)) = self.note(way, sent, answer) else { return };
+        let Some(delay) = self.label_delay else { return };
         self.wait(delay).await;
         let label = if question.phishing { "phishing" } else { "legitimate" };
-        let body = serde_json::json!({ "id": prediction.id, "label": label });
-        let answer = self.exchange(&self.target.feedback, &body, user.as_ref(), version.as_ref()).await;
-        let outcome = match answer {
-            Ok(answer) if answer.status().is_success() => {
-                match serde_json::from_slice::<Counted>(answer.body()) {
+        let label = serde_json::json!({ "id": id, "label": label });
+        let outcome = match self.clients.feedback(&label, user.as_ref(), version.as_ref()).await {
+            Ok(answer) if answer.head.status.is_success() => {
+                match serde_json::from_slice::<Counted>(&answer.body) {
                     Ok(counted) => Labelled::Counted {
                         version: text(version.as_ref()).to_owned(),
                         right: counted.correct,
@@ -80,66 +59,37 @@ impl Asker {
                     }
                 }
             }
-            Ok(answer) => Labelled::Refused(answer.status()),
+            Ok(answer) => Labelled::Refused(answer.head.status),
             Err(Trouble::Connection(what) | Trouble::Timeout(what)) => Labelled::Failed(what),
         };
         self.count(|tally| tally.labelled(outcome));
     }
 
-    /// Counts the answer to a prediction. Gives back the version's name and the body of a good one.
+    /// Counts the answer to a prediction. Gives back the version's name and the id of a good one.
     fn note(
         &self,
+        way: Way,
         sent: Instant,
-        answer: Result<Response<Bytes>, Trouble>,
-    ) -> Option<(Option<HeaderValue>, Bytes)> {
+        answer: Result<Whole, Trouble>,
+    ) -> Option<(Option<HeaderValue>, String)> {
         let came = Instant::now();
         let answer = match answer {
             Ok(answer) => answer,
             Err(trouble) => {
-                self.count(|tally| tally.trouble(trouble));
+                self.count(|tally| tally.trouble(way, trouble));
                 return None;
             }
         };
-        let (head, body) = answer.into_parts();
-        let version = head.headers.get(&self.target.version_header).cloned();
-        let named = text(version.as_ref());
+        let (kind, prediction) = reply::read(way, &answer);
+        let version = self.clients.version(&answer).cloned();
+        let (named, app) = (text(version.as_ref()), text(answer.head.headers.get(APP_HEADER)));
+        let model = prediction.as_ref().map_or("", |prediction| prediction.version.as_str());
+        let told = |name| Some(name).filter(|name: &&str| !name.is_empty());
         let noted =
-            Answered { version: (!named.is_empty()).then_some(named), status: head.status, sent, came };
+            Answered { way, kind, version: told(named), app: told(app), model: told(model), sent, came };
         self.count(|tally| tally.answered(&noted));
-        (head.status == StatusCode::OK).then_some((version, body))
-    }
-
-    /// `version` goes along in the version header, so that a gateway that honours it leads there directly.
-    async fn exchange(
-        &self,
-        to: &Uri,
-        body: &serde_json::Value,
-        user: Option<&HeaderValue>,
-        version: Option<&HeaderValue>,
-    ) -> Result<Response<Bytes>, Trouble> {
-        let mut request = Request::post(to.clone());
-        if let Some(headers) = request.headers_mut() {
-            headers.insert(HOST, self.target.host.clone());
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            let named = [(&self.target.user_header, user), (&self.target.version_header, version)];
-            headers
-                .extend(named.into_iter().filter_map(|(name, value)| Some((name.clone(), value?.clone()))));
-        }
-        let request = request
-            .body(Full::new(Bytes::from(body.to_string())))
-            .map_err(|error| Trouble::Connection(format!("the request could not be made: {error}")))?;
-        let whole = async {
-            let answer = self.client.request(request).await.map_err(|error| broken(&error))?;
-            let (head, body) = answer.into_parts();
-            let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| broken(&*error))?;
-            Ok(Response::from_parts(head, body.to_bytes()))
-        };
-        match tokio::time::timeout(self.timeout, whole).await {
-            Ok(done) => done,
-            Err(_elapsed) => {
-                Err(Trouble::Timeout(format!("{to} did not answer within {} ms", self.timeout.as_millis())))
-            }
-        }
+        let id = prediction?.id;
+        (!id.is_empty()).then_some((version, id))
     }
 
     /// Ends early when the load is stopped: the labels of what was answered are reported, not lost.
@@ -156,14 +106,4 @@ impl Asker {
 
 fn text(version: Option<&HeaderValue>) -> &str {
     version.and_then(|value| value.to_str().ok()).unwrap_or("")
-}
-
-fn broken(error: &(dyn Error + 'static)) -> Trouble {
-    let mut what = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        what = format!("{what}: {deeper}");
-        cause = deeper.source();
-    }
-    Trouble::Connection(what)
 }

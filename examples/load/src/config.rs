@@ -1,14 +1,17 @@
 //! What to send, to whom, how fast, how long; and what of that makes no sense.
 
+use crate::way::Way;
 use hyper::Uri;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::HeaderName;
 use model_server::data::Example;
+use model_server::messages::PREDICT;
 use std::time::Duration;
 
 /// Above this a client on one thread would measure itself.
 const MAX_RATE: u32 = 5000;
 const MAX_DURATION: Duration = Duration::from_secs(24 * 3600);
 const MAX_IN_FLIGHT: usize = 10_000;
+const MAX_WEIGHT: u32 = 100;
 
 /// One load. The same seed asks the same questions by the same users in the same order.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct Config {
     pub url: String,
     /// Host header; none: the address of `url`.
     pub host: Option<String>,
+    /// How questions travel, and how many of them each way: a share of its weight in the sum. Labels go over HTTP/1.1.
+    pub ways: Vec<(Way, u32)>,
     /// Predictions asked for per second.
     pub rate: u32,
     /// Users `user-0`, `user-1`, … that questions are spread over at random.
@@ -52,19 +57,23 @@ pub struct ConfigError {
 /// A config that was found usable, in the form that requests need.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
+    /// Where to connect to.
+    pub gateway: Uri,
+    /// What is asked there, by the host's name.
     pub predict: Uri,
     pub feedback: Uri,
-    pub host: HeaderValue,
+    pub call: Uri,
     pub user_header: HeaderName,
     pub version_header: HeaderName,
 }
 
 impl Config {
-    /// 100 questions a second of 200 users for a minute, labels at once.
+    /// 100 questions a second of 200 users for a minute over HTTP/1.1, labels at once.
     pub fn new(url: &str, questions: Vec<Example>) -> Self {
         Self {
             url: url.to_owned(),
             host: None,
+            ways: vec![(Way::KeepAlive, 1)],
             rate: 100,
             users: 200,
             duration: Duration::from_secs(60),
@@ -96,6 +105,7 @@ impl Config {
         if self.timeout.is_zero() {
             return Err(wrong("timeout", "must be more than 0s"));
         }
+        self.check_ways()?;
         if self.questions.is_empty() {
             return Err(wrong("data", "holds no domain; make the data first (`make example-data`)"));
         }
@@ -109,20 +119,37 @@ impl Config {
                 "must begin with http:// and name an address; https is not spoken here",
             ));
         };
-        let below = |path: &str| {
-            format!("http://{authority}{}{path}", base.path().trim_end_matches('/')).parse().map_err(|_| {
-                wrong("url", "is no address that a path can be put to; write it as http://<address>:<port>")
-            })
-        };
         let host = self.host.as_deref().unwrap_or(authority.as_str());
+        let below = |path: &str| {
+            let path = format!("{}{path}", base.path().trim_end_matches('/'));
+            Uri::builder().scheme("http").authority(host).path_and_query(path).build()
+        };
+        let named = |path: &str| below(path).map_err(|_| wrong("host", "is no name of a host"));
         let header = |field, name: &str| name.parse().map_err(|_| wrong(field, "is no name of a header"));
         Ok(Target {
-            predict: below("/predict")?,
-            feedback: below("/feedback")?,
-            host: HeaderValue::from_str(host).map_err(|_| wrong("host", "is no name of a host"))?,
+            predict: named("/predict")?,
+            feedback: named("/feedback")?,
+            call: named(PREDICT)?,
             user_header: header("user-header", &self.user_header)?,
             version_header: header("version-header", &self.version_header)?,
+            gateway: base,
         })
+    }
+
+    fn check_ways(&self) -> Result<(), ConfigError> {
+        let wrong = |why: String| Err(ConfigError { field: "ways", why });
+        if self.ways.is_empty() {
+            return wrong("must name one at least".to_owned());
+        }
+        for (at, (way, weight)) in self.ways.iter().enumerate() {
+            if !(1..=MAX_WEIGHT).contains(weight) {
+                return wrong(format!("must weigh from 1 to {MAX_WEIGHT} each; {way} weighs {weight}"));
+            }
+            if self.ways.iter().take(at).any(|(other, _)| other == way) {
+                return wrong(format!("must name {way} only once"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -154,10 +181,11 @@ mod tests {
     #[test]
     fn addresses_are_below_the_prefix_and_the_host_is_the_one_given() {
         let target = good().target().unwrap();
-        assert_eq!(target.predict.to_string(), "http://192.0.2.1:8080/x/predict");
-        assert_eq!(target.host, "192.0.2.1:8080");
-        let named = Config { host: Some("h.example".into()), ..good() };
-        assert_eq!(named.target().unwrap().host, "h.example");
+        assert_eq!(target.predict, "http://192.0.2.1:8080/x/predict");
+        assert_eq!(target.call, "http://192.0.2.1:8080/x/modelrelease.example.Phishing/Predict");
+        let named = Config { host: Some("h.example".into()), ..good() }.target().unwrap();
+        assert_eq!(named.predict, "http://h.example/x/predict");
+        assert_eq!(named.gateway.authority().unwrap().as_str(), "192.0.2.1:8080");
     }
 
     #[test]
@@ -167,6 +195,10 @@ mod tests {
             ("rate", Config { rate: MAX_RATE + 1, ..good() }),
             ("users", Config { users: 0, ..good() }),
             ("in-flight", Config { in_flight: 0, ..good() }),
+            ("ways", Config { ways: vec![], ..good() }),
+            ("ways", Config { ways: vec![(Way::Fresh, 0)], ..good() }),
+            ("ways", Config { ways: vec![(Way::Fresh, MAX_WEIGHT + 1)], ..good() }),
+            ("ways", Config { ways: vec![(Way::Fresh, 1), (Way::Grpc, 1), (Way::Fresh, 2)], ..good() }),
             ("duration", Config { duration: Duration::ZERO, ..good() }),
             ("duration", Config { duration: MAX_DURATION * 2, ..good() }),
             ("timeout", Config { timeout: Duration::ZERO, ..good() }),

@@ -1,5 +1,5 @@
-//! A steady load on a released model: asks about held-out domains, reports their labels back, and keeps account of which
-//! version answered what, how fast, and when last.
+//! A steady load on a released model: asks about held-out domains over HTTP/1.1, HTTP/2 and gRPC, reports their labels back,
+//! and keeps account of which version answered what, how fast, and when last.
 //!
 //! ```no_run
 //! # async fn example(held_out: Vec<model_server::data::Example>) -> Result<(), load::ConfigError> {
@@ -11,12 +11,19 @@
 //! ```
 
 mod ask;
+mod change;
+mod clients;
 mod config;
+mod grpc;
 mod histogram;
+mod reply;
 mod run;
 mod snapshot;
 mod tally;
+mod way;
 
+pub use change::{Change, Counts};
 pub use config::{Config, ConfigError, parse_duration};
 pub use run::LoadHandle;
 pub use snapshot::{Answers, Labels, Snapshot, Version};
+pub use way::{Way, parse_way};

@@ -1,7 +1,7 @@
 //! The command line of the load: a live line, files for others to read, a table at the end.
 
 use clap::Parser;
-use load::{Config, LoadHandle, Snapshot, parse_duration};
+use load::{Config, LoadHandle, Snapshot, Way, parse_duration, parse_way};
 use model_server::data;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -25,6 +25,10 @@ struct Cli {
     /// Host header, one of traffic.hosts; default: the address itself.
     #[arg(long)]
     host: Option<String>,
+    /// How to ask: keep-alive, fresh (a connection each time), http2 (without TLS) and grpc, as in keep-alive,grpc; a weight may
+    /// follow, as in keep-alive=9,fresh=1.
+    #[arg(long, default_value = "keep-alive", value_delimiter = ',', value_parser = parse_way)]
+    ways: Vec<(Way, u32)>,
     /// Predictions per second.
     #[arg(long, default_value_t = 100)]
     rate: u32,
@@ -84,6 +88,7 @@ async fn run(cli: Cli) -> Result<Snapshot, Box<dyn Error>> {
     let config = Config {
         url: cli.url.clone(),
         host: cli.host,
+        ways: cli.ways,
         rate: cli.rate,
         users: cli.users,
         duration: cli.duration,
@@ -169,6 +174,9 @@ fn line(now: &Snapshot) -> String {
     }
     let lost = now.connection_errors + now.timeouts;
     let _ = write!(text, "  5xx {}  429 {}  lost {lost}", now.answers.server_errors, now.answers.limited);
+    if now.mismatched > 0 {
+        let _ = write!(text, "  MISMATCHED {}", now.mismatched);
+    }
     text
 }
 
@@ -196,6 +204,15 @@ fn table(total: &Snapshot) -> String {
         row(name, &version.answers, version.labelled, version.accuracy());
     }
     row("all", &total.answers, total.labels.counted, None);
+    let _ =
+        writeln!(text, "{:<16} {:>8} {:>8} {:>6} {:>6} {:>6}", "WAY", "SENT", "OK", "429", "FAILED", "LOST");
+    for (way, of) in &total.ways {
+        let _ = writeln!(
+            text,
+            "{way:<16} {:>8} {:>8} {:>6} {:>6} {:>6}",
+            of.sent, of.ok, of.limited, of.failed, of.lost
+        );
+    }
     let _ = writeln!(
         text,
         "{} asked in {:.1} s, {} skipped, {} connections failed, {} timed out; labels: {} misrouted, {} limited, {} failed",
@@ -208,6 +225,16 @@ fn table(total: &Snapshot) -> String {
         total.labels.limited,
         total.labels.failed
     );
+    if total.pairs > 0 {
+        let _ = writeln!(
+            text,
+            "{} answers told which version was chosen and which computed them, {} of them two different ones",
+            total.pairs, total.mismatched
+        );
+    }
+    if let Some(mismatch) = &total.last_mismatch {
+        let _ = writeln!(text, "last mismatch: {mismatch}");
+    }
     if let Some(trouble) = &total.last_trouble {
         let _ = writeln!(text, "last trouble: {trouble}");
     }

@@ -4,6 +4,7 @@ use crate::ask::Asker;
 use crate::config::{Config, ConfigError};
 use crate::snapshot::Snapshot;
 use crate::tally::Tally;
+use crate::way::{self, Way};
 use model_server::random::SplitMix;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -85,6 +86,8 @@ async fn pace(
     let every = Duration::from_secs(1) / config.rate;
     let mut asking = JoinSet::new();
     let mut due = began;
+    let turns = way::round(&config.ways);
+    let mut turns = turns.iter().copied().cycle();
     while due < began + config.duration {
         tokio::select! {
             () = tokio::time::sleep_until(due) => {}
@@ -92,15 +95,17 @@ async fn pace(
         }
         due += every;
         let (at, user) = (random.below(questions.len()), random.below(config.users as usize));
+        // There is one at least, or the config would have been refused.
+        let way = turns.next().unwrap_or(Way::KeepAlive);
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
             locked(&tally).skipped();
             continue;
         };
-        locked(&tally).sent();
+        locked(&tally).sent(way);
         let (asker, questions) = (Arc::clone(&asker), Arc::clone(&questions));
         asking.spawn(async move {
             if let Some(question) = questions.get(at) {
-                asker.ask(question, user, permit).await;
+                asker.ask(way, question, user, permit).await;
             }
         });
         while asking.try_join_next().is_some() {}

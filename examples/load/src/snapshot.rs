@@ -1,5 +1,7 @@
 //! What is known of a load at one moment. Times are milliseconds since its start, and the same as Unix time.
 
+use crate::change::Counts;
+use crate::way::Way;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -24,6 +26,14 @@ pub struct Snapshot {
     pub connection_errors: u64,
     /// No answer in time.
     pub timeouts: u64,
+    /// The same requests by the way that they went.
+    pub ways: BTreeMap<Way, Counts>,
+    /// Answers that told both which version the gateway chose, in the version header, and which one computed them.
+    pub pairs: u64,
+    /// Those of them in which the two differed, or an app that answered was of a third.
+    pub mismatched: u64,
+    /// The last of these, in words.
+    pub last_mismatch: Option<String>,
     /// What became of labels.
     pub labels: Labels,
     /// By the name in the version header of the answer.
@@ -38,13 +48,13 @@ pub struct Snapshot {
 pub struct Answers {
     /// All of the below.
     pub answered: u64,
-    /// 2xx.
+    /// 2xx; over gRPC status 0.
     pub ok: u64,
-    /// 429.
+    /// 429, or what a gateway makes of it over gRPC.
     pub limited: u64,
     /// Other 4xx.
     pub client_errors: u64,
-    /// 5xx.
+    /// 5xx; over gRPC any failure.
     pub server_errors: u64,
     /// Median latency of those that were not limited; none without any.
     pub p50_ms: Option<f64>,

@@ -1,7 +1,10 @@
 //! Counts as answers come in; a snapshot is read from it at any time.
 
+use crate::change::Counts;
 use crate::histogram::Histogram;
+use crate::reply::Kind;
 use crate::snapshot::{Answers, Labels, Snapshot, Version};
+use crate::way::Way;
 use hyper::StatusCode;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,8 +16,14 @@ const MAX_VERSIONS: usize = 64;
 
 /// An answer to a prediction.
 pub struct Answered<'a> {
+    pub way: Way,
+    pub kind: Kind,
+    /// What the gateway chose.
     pub version: Option<&'a str>,
-    pub status: StatusCode,
+    /// The app's, if one answered.
+    pub app: Option<&'a str>,
+    /// Whose process computed the answer.
+    pub model: Option<&'a str>,
     pub sent: Instant,
     pub came: Instant,
 }
@@ -41,6 +50,10 @@ pub struct Tally {
     all: Kinds,
     connection_errors: u64,
     timeouts: u64,
+    ways: BTreeMap<Way, Counts>,
+    pairs: u64,
+    mismatched: u64,
+    last_mismatch: Option<String>,
     labels: Labels,
     versions: BTreeMap<String, Seen>,
     last_trouble: Option<String>,
@@ -74,14 +87,19 @@ impl Tally {
             all: Kinds::default(),
             connection_errors: 0,
             timeouts: 0,
+            ways: BTreeMap::new(),
+            pairs: 0,
+            mismatched: 0,
+            last_mismatch: None,
             labels: Labels::default(),
             versions: BTreeMap::new(),
             last_trouble: None,
         }
     }
 
-    pub fn sent(&mut self) {
+    pub fn sent(&mut self, way: Way) {
         self.sent += 1;
+        self.way(way).sent += 1;
     }
 
     pub fn skipped(&mut self) {
@@ -94,20 +112,44 @@ impl Tally {
 
     pub fn answered(&mut self, answer: &Answered) {
         self.all.add(answer);
-        if answer.status.is_server_error() {
-            let version = answer.version.unwrap_or("no version");
-            self.last_trouble = Some(format!("{version} answered {}", answer.status));
+        let counts = self.way(answer.way);
+        match &answer.kind {
+            Kind::Ok => counts.ok += 1,
+            Kind::Limited => counts.limited += 1,
+            Kind::ClientError(what) | Kind::ServerError(what) => {
+                counts.failed += 1;
+                let version = answer.version.unwrap_or("no version");
+                self.last_trouble = Some(format!("{version} answered {what}"));
+            }
         }
+        self.pair(answer);
         let Some(name) = answer.version else { return };
         let (sent, came) = (self.since(answer.sent), self.since(answer.came));
         let seen = self.version(name);
         seen.kinds.add(answer);
-        if answer.status != StatusCode::TOO_MANY_REQUESTS {
+        if answer.kind != Kind::Limited {
             seen.answer(sent, came);
         }
     }
 
-    pub fn trouble(&mut self, trouble: Trouble) {
+    /// Whether the version that the gateway chose is the one that computed the answer.
+    fn pair(&mut self, answer: &Answered) {
+        let (Some(chosen), Some(model)) = (answer.version, answer.model) else { return };
+        self.pairs += 1;
+        let app = answer.app.unwrap_or(model);
+        if chosen != app || app != model {
+            self.mismatched += 1;
+            let of_app = answer.app.map(|app| format!("an app of {app}, and ")).unwrap_or_default();
+            let what = format!(
+                "over {} the gateway chose {chosen}, but {of_app}a model of {model} answered",
+                answer.way
+            );
+            self.last_mismatch = Some(what);
+        }
+    }
+
+    pub fn trouble(&mut self, way: Way, trouble: Trouble) {
+        self.way(way).lost += 1;
         let (count, what) = match trouble {
             Trouble::Connection(what) => (&mut self.connection_errors, what),
             Trouble::Timeout(what) => (&mut self.timeouts, what),
@@ -150,10 +192,18 @@ impl Tally {
             answers: self.all.snapshot(),
             connection_errors: self.connection_errors,
             timeouts: self.timeouts,
+            ways: self.ways.clone(),
+            pairs: self.pairs,
+            mismatched: self.mismatched,
+            last_mismatch: self.last_mismatch.clone(),
             labels: self.labels.clone(),
             versions: self.versions.iter().map(version).collect(),
             last_trouble: self.last_trouble.clone(),
         }
+    }
+
+    fn way(&mut self, way: Way) -> &mut Counts {
+        self.ways.entry(way).or_default()
     }
 
     fn since(&self, at: Instant) -> Duration {
@@ -169,14 +219,14 @@ impl Tally {
 impl Kinds {
     fn add(&mut self, answer: &Answered) {
         self.counts.answered += 1;
-        let count = match answer.status {
-            StatusCode::TOO_MANY_REQUESTS => &mut self.counts.limited,
-            status if status.is_client_error() => &mut self.counts.client_errors,
-            status if status.is_server_error() => &mut self.counts.server_errors,
-            _ => &mut self.counts.ok,
+        let count = match answer.kind {
+            Kind::Ok => &mut self.counts.ok,
+            Kind::Limited => &mut self.counts.limited,
+            Kind::ClientError(_) => &mut self.counts.client_errors,
+            Kind::ServerError(_) => &mut self.counts.server_errors,
         };
         *count += 1;
-        if answer.status != StatusCode::TOO_MANY_REQUESTS {
+        if answer.kind != Kind::Limited {
             self.latency.add(answer.came.saturating_duration_since(answer.sent));
         }
     }

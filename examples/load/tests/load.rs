@@ -163,6 +163,7 @@ async fn the_program_keeps_a_whole_snapshot_at_all_times_and_ends_with_a_table()
     std::fs::write(path("data.tsv"), "a.example\tphishing\nb.example\tlegitimate\n").unwrap();
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_load"))
         .args(["--url", &gateway.url, "--host", HOST_NAME, "--rate", "100", "--duration", "2s"])
+        .args(["--ways", "keep-alive=2,http2,grpc"])
         .args(["--data", &path("data.tsv"), "--snapshot", &path("now.json"), "--report", &path("all.jsonl")])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -184,10 +185,17 @@ async fn the_program_keeps_a_whole_snapshot_at_all_times_and_ends_with_a_table()
 
     let done = child.wait_with_output().await.unwrap();
     let table = String::from_utf8(done.stdout).unwrap();
-    assert!(done.status.success() && table.contains("v1 "), "{table}");
+    assert!(done.status.success() && table.contains("v1 ") && table.contains("grpc "), "{table}");
     let last: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(path("now.json")).unwrap()).unwrap();
     assert_eq!((&last["ended"], &last["ok"]), (&true.into(), &200.into()), "{last}");
+    for (way, sent) in [("keep-alive", 100), ("http2", 50), ("grpc", 50)] {
+        assert_eq!(
+            (&last["ways"][way]["sent"], &last["ways"][way]["ok"]),
+            (&sent.into(), &sent.into()),
+            "{last}"
+        );
+    }
     let lines = std::fs::read_to_string(path("all.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert!(lines.len() >= 3 && lines.last() == Some(&last), "{} lines", lines.len());

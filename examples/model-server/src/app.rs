@@ -1,7 +1,8 @@
 //! What the model server answers: predictions, labels, health.
 
 use crate::http::{self, Answer};
-use crate::{features, ids::IdError, ids::Ids, metrics::Metrics, model::Model};
+use crate::messages::{PredictRequest, PredictResponse};
+use crate::{features, grpc, ids::IdError, ids::Ids, metrics::Metrics, model::Model};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes};
 use hyper::header::{HeaderName, HeaderValue};
@@ -12,7 +13,7 @@ use std::{error::Error, sync::OnceLock, time::Duration};
 use tokio::time::Instant;
 
 /// Larger bodies are refused; a domain has at most 253 characters.
-const MAX_BODY: usize = 4096;
+pub(crate) const MAX_BODY: usize = 4096;
 const MAX_DOMAIN: usize = 253;
 /// Every answer names the version that gave it.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("x-model-version");
@@ -20,7 +21,7 @@ const VERSION_HEADER: HeaderName = HeaderName::from_static("x-model-version");
 /// Failures on purpose, to try what a release does about them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Faults {
-    /// Share of predictions, from 0 to 1, that is answered 500 instead.
+    /// Share of predictions, from 0 to 1, that is answered 500 instead; over gRPC INTERNAL.
     pub fail_ratio: f64,
     /// Time that each prediction takes longer.
     pub slow: Duration,
@@ -40,11 +41,6 @@ pub struct App {
 }
 
 #[derive(Deserialize)]
-struct Question {
-    domain: String,
-}
-
-#[derive(Deserialize)]
 struct Feedback {
     id: String,
     label: Label,
@@ -59,17 +55,22 @@ enum Label {
 }
 
 #[derive(Serialize)]
-struct Prediction<'a> {
-    id: String,
-    phishing: bool,
-    score: f64,
-    model: &'a str,
-    version: &'a str,
-}
-
-#[derive(Serialize)]
 struct Counted {
     correct: bool,
+}
+
+/// Why there is no prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// What was asked about is no domain.
+    #[error("domain must have 1 to 253 characters")]
+    Domain,
+    /// There is no model yet.
+    #[error("the model is not loaded yet; try again soon")]
+    NoModel,
+    /// As [`Faults`] demand.
+    #[error("failed on purpose (FAIL_RATIO)")]
+    OnPurpose,
 }
 
 impl App {
@@ -97,15 +98,31 @@ impl App {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// Answers on the port of the model.
+    /// Answers on the port of the model, over HTTP and gRPC.
     pub async fn answer<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>> + Send,
+    {
+        let arrived = Instant::now();
+        let mut answer = if grpc::is_call(request.headers()) {
+            grpc::answer(self, request, arrived).await
+        } else {
+            self.answer_http(request, arrived).await
+        };
+        if let Ok(version) = HeaderValue::from_str(&self.version) {
+            answer.headers_mut().insert(VERSION_HEADER, version);
+        }
+        answer
+    }
+
+    async fn answer_http<B>(&self, request: Request<B>, arrived: Instant) -> Answer
     where
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let arrived = Instant::now();
         let (head, body) = request.into_parts();
-        let mut answer = match (&head.method, head.uri.path()) {
+        match (&head.method, head.uri.path()) {
             (&Method::POST, "/predict") => self.predict(body, arrived).await,
             (&Method::POST, "/feedback") => self.feedback(body).await,
             (_, "/predict" | "/feedback") => http::not_allowed("POST"),
@@ -116,11 +133,7 @@ impl App {
                 StatusCode::NOT_FOUND,
                 "nothing here; there are POST /predict, POST /feedback, GET /ready and GET /healthz",
             ),
-        };
-        if let Ok(version) = HeaderValue::from_str(&self.version) {
-            answer.headers_mut().insert(VERSION_HEADER, version);
         }
-        answer
     }
 
     /// Answers on the port of the metrics.
@@ -149,7 +162,7 @@ impl App {
             Some((_, sha256)) => {
                 http::json(StatusCode::OK, &serde_json::json!({ "model": self.name, "sha256": sha256 }))
             }
-            None => no_model(),
+            None => refuse(Refused::NoModel),
         }
     }
 
@@ -158,29 +171,34 @@ impl App {
         B: Body<Data = Bytes> + Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let question: Question = match read(body).await {
+        let question: PredictRequest = match read(body).await {
             Ok(question) => question,
             Err(refusal) => return refusal,
         };
-        let domain = features::normal(&question.domain);
-        if domain.is_empty() || domain.len() > MAX_DOMAIN {
-            return http::refuse(StatusCode::BAD_REQUEST, "domain must have 1 to 253 characters");
+        match self.judge(&question.domain, arrived).await {
+            Ok(prediction) => http::json(StatusCode::OK, &prediction),
+            Err(refused) => refuse(refused),
         }
-        let Some((model, sha256)) = self.model.get() else { return no_model() };
+    }
+
+    /// The prediction for a domain that was asked about at that time; counted, unless it is refused.
+    pub(crate) async fn judge(&self, domain: &str, arrived: Instant) -> Result<PredictResponse, Refused> {
+        let domain = features::normal(domain);
+        if domain.is_empty() || domain.len() > MAX_DOMAIN {
+            return Err(Refused::Domain);
+        }
+        let (model, sha256) = self.model.get().ok_or(Refused::NoModel)?;
         if !self.faults.slow.is_zero() {
             tokio::time::sleep(self.faults.slow).await;
         }
         if self.fails() {
-            return http::refuse(StatusCode::INTERNAL_SERVER_ERROR, "failed on purpose (FAIL_RATIO)");
+            return Err(Refused::OnPurpose);
         }
         let score = model.score(&domain);
         let phishing = score > 0.5;
         let id = self.ids.make(phishing, sha256);
         self.metrics.answered(arrived.elapsed());
-        http::json(
-            StatusCode::OK,
-            &Prediction { id, phishing, score, model: &self.name, version: &self.version },
-        )
+        Ok(PredictResponse { id, phishing, score, model: self.name.clone(), version: self.version.clone() })
     }
 
     async fn feedback<B>(&self, body: B) -> Answer
@@ -192,7 +210,7 @@ impl App {
             Ok(feedback) => feedback,
             Err(refusal) => return refusal,
         };
-        let Some((_, sha256)) = self.model.get() else { return no_model() };
+        let Some((_, sha256)) = self.model.get() else { return refuse(Refused::NoModel) };
         match self.ids.verdict(&feedback.id, sha256) {
             Ok(said_phishing) => {
                 let correct = said_phishing == (feedback.label == Label::Phishing);
@@ -212,8 +230,13 @@ impl App {
     }
 }
 
-fn no_model() -> Answer {
-    http::refuse(StatusCode::SERVICE_UNAVAILABLE, "the model is not loaded yet; try again soon")
+fn refuse(refused: Refused) -> Answer {
+    let status = match refused {
+        Refused::Domain => StatusCode::BAD_REQUEST,
+        Refused::NoModel => StatusCode::SERVICE_UNAVAILABLE,
+        Refused::OnPurpose => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    http::refuse(status, &refused.to_string())
 }
 
 /// The body as JSON of the expected shape, or the answer that says what is wrong with it.

@@ -1,12 +1,13 @@
-//! The HTTP/1 server: accepts, answers, and when told to stop finishes what it began.
+//! The HTTP server: accepts HTTP/1.1 and HTTP/2 without TLS on one port, answers, and when told to stop finishes what it
+//! began.
 
 use futures::Stream;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::{Method, Request, Response, StatusCode, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::{conn::auto, graceful::GracefulShutdown};
 use std::{convert::Infallible, future::Future, io, time::Duration};
 use tokio::net::TcpListener;
 
@@ -24,6 +25,9 @@ where
     F: Future<Output = Answer> + Send + 'static,
 {
     let open = GracefulShutdown::new();
+    // A client's first bytes say which of the two it speaks.
+    let mut protocols = auto::Builder::new(TokioExecutor::new());
+    protocols.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -46,11 +50,7 @@ where
             let answer = handler(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), service);
-        let watched = open.watch(connection);
+        let watched = open.watch(protocols.serve_connection(TokioIo::new(stream), service).into_owned());
         tokio::spawn(async move {
             if let Err(error) = watched.await {
                 tracing::debug!(%error, "a connection ended early");

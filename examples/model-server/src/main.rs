@@ -25,9 +25,9 @@ struct Cli {
 enum Command {
     /// Trains a model and prints its accuracy on held-out domains as one line of JSON.
     Train(TrainArgs),
-    /// Answers predictions over HTTP and counts how often they were right.
+    /// Answers predictions over HTTP and gRPC and counts how often they were right.
     Serve(ServeArgs),
-    /// Answers over HTTP by asking a model of its own version: an app that is released with its model.
+    /// Answers over HTTP and gRPC by asking a model of its own version: an app that is released with its model.
     ServeApp(AppArgs),
     /// Serves the files of a folder over HTTP, for pods to fetch models from.
     ServeFiles(FilesArgs),
@@ -66,7 +66,7 @@ struct ServeArgs {
     /// Name of the model, given back with every answer.
     #[arg(long, env = "MODEL_NAME", default_value = "phishing")]
     model_name: String,
-    /// Port for predictions, labels and health; 0 takes any free one, the log names it.
+    /// Port for predictions, labels and health, HTTP and gRPC alike; 0 takes any free one, the log names it.
     #[arg(long, env = "HTTP_PORT", default_value_t = 8080)]
     port: u16,
     /// Port for /metrics.
@@ -75,7 +75,7 @@ struct ServeArgs {
     /// Seconds between saying "not ready" and closing the port, for gateways to notice.
     #[arg(long, env = "DRAIN_SECONDS", default_value_t = 5)]
     drain_seconds: u64,
-    /// For tests: share of predictions, from 0 to 1, that is answered 500.
+    /// For tests: share of predictions, from 0 to 1, that is answered 500; over gRPC INTERNAL.
     #[arg(long, env = "FAIL_RATIO", default_value_t = 0.0, value_parser = share)]
     fail_ratio: f64,
     /// For tests: milliseconds that each prediction takes longer.
@@ -88,10 +88,13 @@ struct AppArgs {
     /// Where its model answers.
     #[arg(long, env = "MODEL_URL")]
     model_url: String,
+    /// Where its model answers gRPC; default: where it answers HTTP.
+    #[arg(long, env = "MODEL_GRPC_URL")]
+    model_grpc_url: Option<String>,
     /// Name of the version, given back with every answer.
     #[arg(long, env = "MODEL_VERSION")]
     model_version: String,
-    /// Port to answer on.
+    /// Port to answer on, HTTP and gRPC alike.
     #[arg(long, env = "HTTP_PORT", default_value_t = 8080)]
     port: u16,
 }
@@ -189,7 +192,8 @@ async fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve_app(args: AppArgs) -> Result<(), Box<dyn Error>> {
-    let front = Arc::new(Front::new(&args.model_url, &args.model_version)?);
+    let grpc_url = args.model_grpc_url.as_ref().unwrap_or(&args.model_url);
+    let front = Arc::new(Front::new(&args.model_url, grpc_url, &args.model_version)?);
     let (stop, stopped) = watch::channel(false);
     let (port, answering) = spawn(args.port, stopped, move |request| {
         let front = Arc::clone(&front);

@@ -3,15 +3,19 @@
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode};
+use hyper::http::uri::PathAndQuery;
+use hyper::{HeaderMap, Method, Request, StatusCode, Version};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
+use model_server::messages::{PREDICT, PredictRequest, PredictResponse};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tonic::{Code, Status};
+use tonic_prost::ProstCodec;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_model-server");
 /// Nothing here takes near as long.
@@ -21,6 +25,8 @@ struct Server {
     child: Child,
     ports: Value,
     client: Client<HttpConnector, Full<Bytes>>,
+    http2: Client<HttpConnector, Full<Bytes>>,
+    grpc: Client<HttpConnector, tonic::body::Body>,
 }
 
 impl Server {
@@ -40,15 +46,49 @@ impl Server {
         // Read on, or the program would block once the pipe is full.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let ports = serde_json::from_str::<Value>(&first).unwrap()["fields"].clone();
-        Self { child, ports, client: Client::builder(TokioExecutor::new()).build_http() }
+        let (client, http2) = (Client::builder(TokioExecutor::new()).build_http(), over_http2());
+        Self { child, ports, client, http2, grpc: over_http2() }
+    }
+
+    fn url(&self, port: &str) -> String {
+        format!("http://127.0.0.1:{}", self.ports[port])
+    }
+
+    /// Starts a server of a model and waits until it is ready.
+    async fn serve(file: &str, version: &str, more: &[(&str, &str)]) -> Self {
+        let env =
+            [("MODEL_PATH", file), ("MODEL_VERSION", version), ("HTTP_PORT", "0"), ("METRICS_PORT", "0")];
+        let server = Self::start(&["serve"], &[&env[..], more].concat()).await;
+        server.until(StatusCode::OK).await;
+        server
     }
 
     async fn ask(&self, port: &str, method: Method, path: &str, body: &str) -> (StatusCode, Bytes) {
-        let uri = format!("http://127.0.0.1:{}{path}", self.ports[port]);
-        let request =
-            Request::builder().method(method).uri(uri).body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        let request = Request::builder().method(method).uri(self.url(port) + path);
+        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
         let answer = tokio::time::timeout(DEADLINE, self.client.request(request)).await.unwrap().unwrap();
         (answer.status(), answer.into_body().collect().await.unwrap().to_bytes())
+    }
+
+    /// Asks for a prediction over HTTP/2, by prior knowledge.
+    async fn ask_http2(&self, domain: &str) -> (HeaderMap, Value) {
+        let body = Full::new(Bytes::from(json!({ "domain": domain }).to_string()));
+        let request = Request::post(self.url("port") + "/predict").body(body).unwrap();
+        let answer = tokio::time::timeout(DEADLINE, self.http2.request(request)).await.unwrap().unwrap();
+        assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
+        let (head, body) = answer.into_parts();
+        (head.headers, serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap())
+    }
+
+    /// Asks for a prediction over gRPC.
+    async fn call(&self, domain: &str) -> Result<tonic::Response<PredictResponse>, Status> {
+        let origin = self.url("port").parse().unwrap();
+        let mut client = tonic::client::Grpc::with_origin(self.grpc.clone(), origin);
+        client.ready().await.unwrap();
+        let question = tonic::Request::new(PredictRequest { domain: domain.to_owned() });
+        let codec = ProstCodec::<PredictRequest, PredictResponse>::default();
+        let answer = client.unary(question, PathAndQuery::from_static(PREDICT), codec);
+        tokio::time::timeout(DEADLINE, answer).await.unwrap()
     }
 
     /// Waits until it is ready, or is no longer.
@@ -66,6 +106,14 @@ impl Server {
         let status = tokio::time::timeout(DEADLINE, self.child.wait()).await.unwrap().unwrap();
         assert!(status.success(), "{status}");
     }
+}
+
+fn over_http2<B>() -> Client<HttpConnector, B>
+where
+    B: hyper::body::Body + Send,
+    B::Data: Send,
+{
+    Client::builder(TokioExecutor::new()).http2_only(true).build_http()
 }
 
 fn write_data(folder: &Path) {
@@ -138,9 +186,71 @@ async fn it_counts_what_it_answers_and_ends_gracefully_with_requests_in_flight()
     server.terminate();
     server.until(StatusCode::SERVICE_UNAVAILABLE).await;
     // Sent while the port is still open, answered 1.5 s later, when it is closed.
-    let late = server.ask("port", Method::POST, "/predict", r#"{"domain": "library.example"}"#).await;
-    assert_eq!(late.0, StatusCode::OK);
+    let (late, later, last) = tokio::join!(
+        server.ask("port", Method::POST, "/predict", r#"{"domain": "library.example"}"#),
+        server.ask_http2("library.example"),
+        server.call("library.example"),
+    );
+    assert_eq!((late.0, &later.1["version"]), (StatusCode::OK, &json!("v1")));
+    assert_eq!(last.unwrap().into_inner().version, "v1");
     server.ended_well().await;
+}
+
+#[tokio::test]
+async fn http_1_http_2_and_grpc_share_a_port_and_their_answers_are_counted_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = train(folder.path(), &["--epochs", "20", "--step", "0.01"]).await;
+    let server = Server::serve(file.to_str().unwrap(), "v1", &[]).await;
+    let domain = "login-wallet-999.example";
+    let (status, body) =
+        server.ask("port", Method::POST, "/predict", &json!({ "domain": domain }).to_string()).await;
+    let kept: Value = serde_json::from_slice(&body).unwrap();
+    let (_, http2) = server.ask_http2(domain).await;
+    let called = server.call(domain).await.unwrap();
+    assert_eq!(called.metadata().get("x-model-version").unwrap(), "v1");
+    let called = called.into_inner();
+    for answer in [&kept, &http2] {
+        assert_eq!((status, &answer["phishing"]), (StatusCode::OK, &json!(called.phishing)));
+        let score = answer["score"].as_f64().unwrap();
+        assert!((score - called.score).abs() < 1e-12, "{score} {}", called.score);
+    }
+    assert!(called.phishing);
+    for id in [&kept["id"], &http2["id"], &json!(called.id)] {
+        let label = json!({ "id": id, "label": "phishing" }).to_string();
+        assert_eq!(server.ask("port", Method::POST, "/feedback", &label).await.0, StatusCode::OK);
+    }
+    let (_, text) = server.ask("metrics_port", Method::GET, "/metrics", "").await;
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    for line in ["\nmodel_predictions_total 3\n", "\nmodel_accuracy_samples 3.0\n"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_app_hands_on_requests_and_calls_and_their_failures_with_both_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = train(folder.path(), &["--epochs", "1"]).await;
+    // Every second prediction fails.
+    let model = Server::serve(file.to_str().unwrap(), "of-model", &[("FAIL_RATIO", "0.5")]).await;
+    let url = model.url("port");
+    let env = [("MODEL_URL", url.as_str()), ("MODEL_VERSION", "of-app"), ("HTTP_PORT", "0")];
+    let app = Server::start(&["serve-app"], &env).await;
+
+    let (headers, body) = app.ask_http2("library.example").await;
+    assert_eq!(
+        (&headers["x-app-version"], &body["version"]),
+        (&"of-app".parse().unwrap(), &json!("of-model"))
+    );
+    let failed = app.call("library.example").await.unwrap_err();
+    assert_eq!(failed.code(), Code::Internal, "{failed:?}");
+    assert_eq!(failed.metadata().get("x-app-version").unwrap(), "of-app");
+    let called = app.call("library.example").await.unwrap();
+    assert_eq!(called.metadata().get("x-app-version").unwrap(), "of-app");
+    assert_eq!(called.into_inner().version, "of-model");
+    let refused = app.call("").await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    app.terminate();
+    app.ended_well().await;
 }
 
 #[tokio::test]

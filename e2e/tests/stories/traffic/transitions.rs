@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use load::Way::Grpc;
+use load::{Change, Snapshot};
 use model_release_core::api::reasons::Reason;
 use model_release_core::api::status::Phase::{
     Analyzing, Baking, Promoting, RolledBack, RollingBack, Stable,
@@ -12,7 +14,6 @@ use model_release_core::api::status::Track;
 use serde_json::{Value, json};
 use testbed::demo::images::Model;
 use testbed::demo::install::{INSTALLATION, SYSTEM};
-use testbed::demo::load::Totals;
 use testbed::demo::manifest::Manifest;
 use testbed::demo::story::{Board, STEP, Stage, Story};
 use testbed::wait::{Seen, until};
@@ -47,7 +48,7 @@ fn least(by: By) -> u64 {
 /// Tells one release from its creation on; what it wrote for Istio and the Gateway API goes to `written`.
 pub async fn lose_nothing(stage: &Arc<Stage>, by: By, written: &mut Written) -> Result<Vec<Line>> {
     let mut tour = Tour::begin(stage, by, written).await?;
-    tour.over("the start, from before there was a release").await?;
+    tour.over("the start").await?;
 
     tour.at_ten("second").await?;
     tour.over("a canary's first weight, 10 %").await?;
@@ -142,7 +143,7 @@ struct Tour<'a> {
     stage: Arc<Stage>,
     by: By,
     way: Way,
-    before: Totals,
+    before: Snapshot,
     lines: Vec<Line>,
     written: &'a mut Written,
 }
@@ -152,23 +153,33 @@ impl<'a> Tour<'a> {
         let manifest = by.routed(manifest(stage, &by.release("transitions")));
         let story =
             Story::begin_under_load(stage, &Board::default(), ('T', "transitions"), manifest, rate()).await?;
+        // Until then a gateway knew of nothing at that host, and said so; over gRPC that is a call that failed.
+        let before = story.load.moment();
+        let told = before.answers.server_errors - before.ways.get(&Grpc).map_or(0, |counts| counts.failed);
+        let lost = before.all().lost + before.skipped;
+        let start = Line::new(
+            "requests from before there was a release until clients are served",
+            "404, and none fails otherwise",
+            format!("{} of {} answered, {told} with 5xx, {lost} lost", before.answers.answered, before.sent),
+            told + lost == 0,
+        );
         let stage = Arc::clone(stage);
-        Ok(Self { stage, by, way: Way::of(story), before: Totals::default(), lines: Vec::new(), written })
+        Ok(Self { stage, by, way: Way::of(story), before, lines: vec![start], written })
     }
 
     /// Ends a transition: once clients have asked enough since the one before, tells what they got.
     async fn over(&mut self, what: &str) -> Result<()> {
-        let wanted = self.before.requests + least(self.by);
+        let wanted = self.before.sent + least(self.by);
         self.way
             .until(&format!("clients asked enough over {what}"), |seen| {
                 (seen.load.requests >= wanted).then_some(())
             })
             .await?;
-        let now = self.way.story.load.totals();
-        let (line, problem) = told(what, &now.since(&self.before));
+        let now = self.way.story.load.moment();
+        let line = told(what, &now.since(&self.before));
         println!("{}: {line}", self.way.story.manifest.name);
-        if let Some(problem) = problem {
-            println!("  the last trouble of a client: {problem}");
+        if !line.holds {
+            println!("  the last trouble of a client: {:?}; {:?}", now.last_trouble, now.last_mismatch);
         }
         self.lines.push(line);
         self.before = now;
@@ -250,15 +261,18 @@ impl<'a> Tour<'a> {
         .await
     }
 
-    /// Closes the books.
+    /// Closes the books: all but what was told of each transition.
     async fn end(self) -> Result<Vec<Line>> {
-        let outcome = self.way.end().await?;
+        let story = self.way.story;
+        story.load.stop().await;
+        self.stage.releases.delete(&story.manifest.name).await?;
+        let problems = story.outcome.problems;
         let mut lines = self.lines;
         lines.push(Line::new(
             "all of these transitions",
             "each decided for its reason",
-            if outcome.ended_well() { "as they must".to_owned() } else { outcome.problems.join("; ") },
-            outcome.ended_well(),
+            if problems.is_empty() { "as they must".to_owned() } else { problems.join("; ") },
+            problems.is_empty(),
         ));
         Ok(self.by.said(lines))
     }
@@ -287,23 +301,20 @@ fn manifest(stage: &Stage, name: &str) -> Manifest {
     if full() { manifest.with("/spec/rollout/shadow", json!({"mirrorPercent": 50, "minDuration": "5s"})) } else { manifest }
 }
 
-/// What clients got over a transition, and in which words one of them complained.
-fn told(what: &str, got: &Totals) -> (Line, Option<String>) {
-    let failed = got.server_errors + got.broken + got.limited;
+/// What clients got over a transition.
+fn told(what: &str, got: &Change) -> Line {
+    let all = got.all();
+    let failed = all.failed + all.lost + all.limited + got.skipped;
     let ways: Vec<String> = got.ways.iter().map(|(way, counts)| format!("{way} {}", counts.sent)).collect();
-    let every = got.ways.len() == Totals::WAYS && got.ways.values().all(|counts| counts.sent > 0);
+    let every = load::Way::ALL.iter().all(|way| got.ways.get(way).is_some_and(|counts| counts.sent > 0));
     let (pairs, mixed) = (got.pairs, got.mismatched);
     let least = if full() { 1000 } else { 50 };
-    // Before there is a route, a gateway knows of nothing at that host.
-    let early = if got.client_errors > 0 { format!("; {} got 404 before there was a route", got.client_errors) } else { String::new() };
-    let allowed = what.starts_with("the start") || got.client_errors == 0;
-    let line = Line::new(
+    Line::new(
         format!("requests over {what}"),
         format!("none fails; of {least} and more pairs of app and model none is of two versions"),
-        format!("{failed} of {} ({}); {mixed} of {pairs}{early}", got.requests, ways.join(", ")),
-        failed == 0 && mixed == 0 && pairs >= least && every && allowed,
-    );
-    (line, got.trouble.clone().filter(|_| failed + mixed > 0))
+        format!("{failed} of {} ({}); {mixed} of {pairs}", all.sent, ways.join(", ")),
+        failed == 0 && mixed == 0 && pairs >= least && every,
+    )
 }
 
 /// A pod of a release.

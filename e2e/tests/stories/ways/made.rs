@@ -103,14 +103,7 @@ async fn size(deployment: &Hand, wanted: i64) -> Result<()> {
 /// Every request that an app answers was answered by the model of the same version, while two versions share the traffic
 /// and after one of them is promoted.
 pub async fn an_app_and_its_model_released_as_one(stage: Arc<Stage>, name: &'static str) -> Result<Outcome> {
-    let app = json!({
-        "image": stage.made.images.server,
-        "args": ["serve-app"],
-        "ports": {"http": 8080},
-        "readinessProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 1},
-        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
-    });
-    let manifest = manifest(&stage, name).with("/spec/runtime/app", app);
+    let manifest = manifest(&stage, name).with_app().with_grpc();
     let mut way = Way::begin(&stage, manifest.with("/spec/rollout/bake", json!("5s"))).await?;
     let old = stage.made.worse.name.clone();
     let ours = |version: &str| [version.to_owned(), version.to_owned(), version.to_owned()];

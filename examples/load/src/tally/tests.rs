@@ -12,7 +12,22 @@ impl Clock {
 
     fn answer(&mut self, version: Option<&str>, status: u16, came_ms: u64) {
         let [sent, came] = [came_ms.saturating_sub(7), came_ms].map(|ms| self.0 + Duration::from_millis(ms));
-        self.1.answered(&Answered { version, status: StatusCode::from_u16(status).unwrap(), sent, came });
+        let kind = match status {
+            200 => Kind::Ok,
+            429 => Kind::Limited,
+            400..=499 => Kind::ClientError(status.to_string()),
+            _ => Kind::ServerError(status.to_string()),
+        };
+        let (way, app, model) = (Way::KeepAlive, None, None);
+        self.1.sent(way);
+        self.1.answered(&Answered { way, kind, version, app, model, sent, came });
+    }
+
+    /// A good answer that tells which versions had a part in it: what the gateway chose, the app's, the model's.
+    fn told(&mut self, way: Way, [version, app, model]: [Option<&str>; 3]) {
+        let (sent, came) = (self.0, self.0);
+        self.1.sent(way);
+        self.1.answered(&Answered { way, kind: Kind::Ok, version, app, model, sent, came });
     }
 
     fn at(&mut self, ms: u64) -> Snapshot {
@@ -34,7 +49,59 @@ fn answers_are_told_apart_by_kind_and_version() {
     assert_eq!(kinds(&got.answers), [6, 1, 1, 2, 2]);
     assert_eq!(kinds(&got.versions["v1"].answers), [3, 1, 1, 0, 1]);
     assert_eq!(kinds(&got.versions["v2"].answers), [1, 0, 0, 1, 0]);
-    assert_eq!(got.last_trouble.as_deref(), Some("no version answered 503 Service Unavailable"));
+    assert_eq!(got.last_trouble.as_deref(), Some("no version answered 503"));
+}
+
+#[test]
+fn each_way_has_its_own_account() {
+    let mut clock = Clock::new();
+    for status in [200, 200, 429, 404, 503] {
+        clock.answer(Some("v1"), status, 10);
+    }
+    clock.told(Way::Grpc, [None; 3]);
+    for trouble in [Trouble::Connection("broken".into()), Trouble::Timeout("late".into())] {
+        clock.1.sent(Way::Fresh);
+        clock.1.trouble(Way::Fresh, trouble);
+    }
+    let got = clock.at(20);
+    assert_eq!(got.ways[&Way::KeepAlive], Counts { sent: 5, ok: 2, limited: 1, failed: 2, lost: 0 });
+    assert_eq!(got.ways[&Way::Fresh], Counts { sent: 2, lost: 2, ..Counts::default() });
+    assert_eq!(got.ways[&Way::Grpc], Counts { sent: 1, ok: 1, ..Counts::default() });
+    assert!(!got.ways.contains_key(&Way::Http2), "nobody asked so");
+    let all = got.all();
+    assert_eq!((all.sent, all.ok, all.wrong()), (got.sent, got.answers.ok, 4));
+}
+
+#[test]
+fn versions_that_had_a_part_in_an_answer_must_be_one() {
+    let mut clock = Clock::new();
+    let (v1, v2) = (Some("v1"), Some("v2"));
+    for told in [[v1, None, v1], [v2, v2, v2], [v1, None, None], [None, v1, v1]] {
+        clock.told(Way::Http2, told);
+    }
+    let good = clock.at(20);
+    assert_eq!(
+        (good.pairs, good.mismatched, good.last_mismatch),
+        (2, 0, None),
+        "the last two told too little"
+    );
+    for (told, words) in [
+        ([v1, None, v2], "over grpc the gateway chose v1, but a model of v2 answered"),
+        ([v1, v1, v2], "chose v1, but an app of v1, and a model of v2 answered"),
+        ([v1, v2, v1], "chose v1, but an app of v2, and a model of v1 answered"),
+        ([v1, v2, v2], "chose v1, but an app of v2, and a model of v2 answered"),
+    ] {
+        let before = clock.at(20).mismatched;
+        clock.told(Way::Grpc, told);
+        let got = clock.at(20);
+        assert_eq!(got.mismatched, before + 1);
+        assert!(
+            got.last_mismatch.as_ref().is_some_and(|what| what.ends_with(words)),
+            "{:?}",
+            got.last_mismatch
+        );
+    }
+    assert_eq!(clock.at(20).pairs, 6);
 }
 
 #[test]

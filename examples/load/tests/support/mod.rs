@@ -1,14 +1,20 @@
-//! A small gateway before two real model servers: splits by weight, honours the version header, limits, breaks.
+//! A small gateway before two real model servers: splits by weight, honours the version header, limits, breaks, lies.
+#![allow(dead_code, reason = "each program of tests uses its part")]
+
+pub mod relay;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderValue};
-use hyper::{Request, StatusCode};
-use load::{Config, LoadHandle, Snapshot};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::uri::Authority;
+use hyper::{Request, StatusCode, Version};
+use load::{Config, LoadHandle, Snapshot, Way};
 use model_server::app::{App, Faults};
 use model_server::data::Example;
 use model_server::http::{self, Answer};
+use model_server::messages::PREDICT;
 use model_server::model::Model;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,6 +33,12 @@ pub struct Rules {
     pub limit_every: AtomicU64,
     /// The version header is ignored: such requests are drawn as others are.
     pub ignore_version_header: AtomicBool,
+    /// Every n-th prediction is said to come from the version that did not answer; 0: none.
+    pub lie_every: AtomicU64,
+    /// How often that was said.
+    pub lies: AtomicU64,
+    /// Predictions by how they were asked for; both ways of HTTP/1.1 are kept as the first of them.
+    pub ways: Mutex<BTreeMap<Way, u64>>,
     /// Requests so far.
     pub asked: AtomicU64,
     /// Of those, predictions without a version header.
@@ -44,7 +56,11 @@ pub struct Gateway {
 impl Gateway {
     /// v1 gets everything until the rules say otherwise; each prediction takes `slow`.
     pub async fn start(slow: Duration) -> Self {
-        let faults = Faults { slow, ..Faults::default() };
+        Self::with(Faults { slow, ..Faults::default() }).await
+    }
+
+    /// The same; the versions have these faults.
+    pub async fn with(faults: Faults) -> Self {
         let versions = ["v1", "v2"].map(|name| {
             let app = App::new("phishing", name, faults, 0);
             // Untaught: every score is one half, so every answer is "legitimate".
@@ -87,7 +103,9 @@ impl Gateway {
 async fn answer(mut request: Request<Incoming>, versions: [Arc<App>; 2], rules: Arc<Rules>) -> Answer {
     rules.asked.fetch_add(1, Ordering::Relaxed);
     let headers = request.headers();
-    if headers.get(HOST).is_none_or(|host| host != HOST_NAME) {
+    // Over HTTP/2 the host is part of the address.
+    let named = request.uri().authority().map(Authority::as_str);
+    if named.or_else(|| headers.get(HOST)?.to_str().ok()).is_none_or(|host| host != HOST_NAME) {
         return http::refuse(StatusCode::NOT_FOUND, "no such host");
     }
     let user = headers.get("x-user-id").expect("who asks").to_str().unwrap().to_owned();
@@ -98,14 +116,46 @@ async fn answer(mut request: Request<Incoming>, versions: [Arc<App>; 2], rules: 
     let drawn = usize::from(n % 10 < rules.canary_of_ten.load(Ordering::Relaxed));
     let chosen =
         if rules.ignore_version_header.load(Ordering::Relaxed) { drawn } else { named.unwrap_or(drawn) };
-    let every = rules.limit_every.load(Ordering::Relaxed);
-    if every > 0 && path == "/predict" && n.is_multiple_of(every) {
-        let mut limited = http::refuse(StatusCode::TOO_MANY_REQUESTS, "slower");
+    let due = |every: &AtomicU64| {
+        let every = every.load(Ordering::Relaxed);
+        every > 0 && path != "/feedback" && n.is_multiple_of(every)
+    };
+    if path != "/feedback" {
+        *rules.ways.lock().unwrap().entry(way(&request)).or_default() += 1;
+    }
+    if due(&rules.limit_every) {
+        let mut limited = refused_by_limit(path == PREDICT);
         limited.headers_mut().insert("x-model-version", HeaderValue::from_static(["v1", "v2"][chosen]));
         return limited;
     }
+    let lies = due(&rules.lie_every);
     *request.uri_mut() = path.parse().unwrap();
-    versions[chosen].answer(request).await
+    let mut answer = versions[chosen].answer(request).await;
+    if lies {
+        rules.lies.fetch_add(1, Ordering::Relaxed);
+        answer.headers_mut().insert("x-model-version", HeaderValue::from_static(["v2", "v1"][chosen]));
+    }
+    answer
+}
+
+fn way(request: &Request<Incoming>) -> Way {
+    match (request.version(), request.headers().get(CONTENT_TYPE)) {
+        (Version::HTTP_2, Some(media_type)) if media_type == "application/grpc" => Way::Grpc,
+        (Version::HTTP_2, _) => Way::Http2,
+        _ => Way::KeepAlive,
+    }
+}
+
+/// As Envoy refuses: a call is answered 200, with a status of gRPC that says that the service is unavailable.
+fn refused_by_limit(call: bool) -> Answer {
+    let mut limited = http::refuse(StatusCode::TOO_MANY_REQUESTS, "slower");
+    limited.headers_mut().insert("x-local-rate-limit", HeaderValue::from_static("gateway"));
+    if call {
+        *limited.status_mut() = StatusCode::OK;
+        limited.headers_mut().insert("grpc-status", HeaderValue::from_static("14"));
+        limited.headers_mut().insert("grpc-message", HeaderValue::from_static("local_rate_limited"));
+    }
+    limited
 }
 
 /// Looks at the load until `wanted` holds.
