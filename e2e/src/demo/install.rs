@@ -74,7 +74,8 @@ pub fn values(images: &Images, gateway: &Gateway, prometheus: &str, ground: &Gro
     let own = json!({"name": "default", "url": prometheus, "entrance": "envoy", "lagSeconds": 2});
     let sources: Vec<Value> = std::iter::once(own).chain(ground.more_sources.iter().cloned()).collect();
     let own = [gateway.name.as_str(), HTTP_ROUTES];
-    let gateways: Vec<&str> = own.into_iter().chain(ground.more_gateways.iter().map(String::as_str)).collect();
+    let gateways: Vec<&str> =
+        own.into_iter().chain(ground.more_gateways.iter().map(String::as_str)).collect();
     let (repository, tag) = images.operator.rsplit_once(':').unwrap_or((&images.operator, ""));
     json!({
         "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},

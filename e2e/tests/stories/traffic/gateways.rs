@@ -41,9 +41,13 @@ pub async fn come_and_go(stage: &Arc<Stage>) -> Result<Vec<Line>> {
 
 async fn told(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let count = if full() { 10_000 } else { 1500 };
-    let manifest = Manifest { steps: vec![(25, 10)], min_samples: 1_000_000, ..Manifest::new(&stage.namespace, NAME, &stage.made.worse) }
-        .with("/spec/traffic/sticky", json!(true))
-        .with("/spec/traffic/rateLimit/perClient/requests", json!(1_000_000));
+    let manifest = Manifest {
+        steps: vec![(25, 10)],
+        min_samples: 1_000_000,
+        ..Manifest::new(&stage.namespace, NAME, &stage.made.worse)
+    }
+    .with("/spec/traffic/sticky", json!(true))
+    .with("/spec/traffic/rateLimit/perClient/requests", json!(1_000_000));
     let mut story = Story::begin(stage, &Board::default(), ('G', "gateways"), manifest).await?;
     story.manifest = story.manifest.clone().with_canary(&stage.made.better);
     story.try_canary().await?;
@@ -60,9 +64,17 @@ async fn told(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let before = each(&Clients::new(stage), &host, &users).await?;
     let mut lines = Vec::new();
     gateways(stage, 2).await?;
-    lines.push(same("users whose version changed as a second gateway came", &before, &each(&Clients::new(stage), &host, &users).await?));
+    lines.push(same(
+        "users whose version changed as a second gateway came",
+        &before,
+        &each(&Clients::new(stage), &host, &users).await?,
+    ));
     restart(stage).await?;
-    lines.push(same("users whose version changed by a restart of both gateways", &before, &each(&Clients::new(stage), &host, &users).await?));
+    lines.push(same(
+        "users whose version changed by a restart of both gateways",
+        &before,
+        &each(&Clients::new(stage), &host, &users).await?,
+    ));
 
     story.manifest = story
         .manifest
@@ -81,13 +93,22 @@ async fn told(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let back = begun.elapsed().as_secs_f64() / REFILL;
     let passed = got.iter().filter(|one| one.status == 200).count();
     let refused = got.iter().filter(|one| one.limited).count();
-    let versions: BTreeSet<&str> = got.iter().filter(|one| one.status == 200).map(|one| one.version.as_str()).collect();
+    let versions: BTreeSet<&str> =
+        got.iter().filter(|one| one.status == 200).map(|one| one.version.as_str()).collect();
     #[expect(clippy::cast_precision_loss, reason = "hundreds")]
     let (total, share) = (TOTAL as f64, passed as f64);
     lines.push(Line::new(
-        format!("of {ASKED} requests of as many clients at two gateways, with a total of {TOTAL} in ten minutes"),
-        format!("{TOTAL} pass within {:.0} %, and {back:.0} that came back, on both versions; the rest gets 429", WITHIN * 100.0),
-        format!("{passed} pass, on {}; {refused} get 429", versions.iter().copied().collect::<Vec<_>>().join(" and ")),
+        format!(
+            "of {ASKED} requests of as many clients at two gateways, with a total of {TOTAL} in ten minutes"
+        ),
+        format!(
+            "{TOTAL} pass within {:.0} %, and {back:.0} that came back, on both versions; the rest gets 429",
+            WITHIN * 100.0
+        ),
+        format!(
+            "{passed} pass, on {}; {refused} get 429",
+            versions.iter().copied().collect::<Vec<_>>().join(" and ")
+        ),
         (total * (1.0 - WITHIN)..=total * (1.0 + WITHIN) + back).contains(&share)
             && passed + refused == ASKED
             && versions.len() == 2,
@@ -114,7 +135,8 @@ async fn gateways(stage: &Stage, count: usize) -> Result<()> {
 async fn restart(stage: &Stage) -> Result<()> {
     let count = pods(stage).await?.len();
     kubectl(stage, vec!["rollout".into(), "restart".into(), deployment(stage)]).await?;
-    kubectl(stage, vec!["rollout".into(), "status".into(), deployment(stage), "--timeout=90s".into()]).await?;
+    kubectl(stage, vec!["rollout".into(), "status".into(), deployment(stage), "--timeout=90s".into()])
+        .await?;
     ready(stage, count).await
 }
 
@@ -143,7 +165,8 @@ async fn pods(stage: &Stage) -> Result<Vec<bool>> {
     let labels: Vec<String> =
         labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
     let listed =
-        kubectl(stage, ["get", "pods", "-l", &labels.join(","), "-o", "json"].map(str::to_owned).to_vec()).await?;
+        kubectl(stage, ["get", "pods", "-l", &labels.join(","), "-o", "json"].map(str::to_owned).to_vec())
+            .await?;
     let listed: Value = serde_json::from_str(&listed)
         .map_err(|error| Error::other(format!("kubectl wrote no JSON of pods: {error}")))?;
     let ready = |pod: &Value| {

@@ -27,7 +27,11 @@ const BACK: f64 = 60.0;
 
 /// Takes the next step while nobody tells gateways of it.
 pub async fn goes_away(stage: &Arc<Stage>) -> Result<Vec<Line>> {
-    let manifest = Manifest { steps: vec![(10, 1), (50, 1)], min_samples: 1_000_000, ..Manifest::new(&stage.namespace, NAME, &stage.made.worse) };
+    let manifest = Manifest {
+        steps: vec![(10, 1), (50, 1)],
+        min_samples: 1_000_000,
+        ..Manifest::new(&stage.namespace, NAME, &stage.made.worse)
+    };
     let story = Story::begin(stage, &Board::default(), ('U', "istiod"), manifest).await?;
     let mut story = story.with_clients().await?;
     story.manifest = story.manifest.clone().with_canary(&stage.made.better);

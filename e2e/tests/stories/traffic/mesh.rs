@@ -31,7 +31,11 @@ const CALLER: &str = "modelrelease.dev/test-caller";
 pub async fn callers(stage: &Arc<Stage>, by: By, written: &mut Written) -> Result<Vec<Line>> {
     let name = by.release("meshed");
     let at_gateway = if by == By::Istio { stage.gateway.name.as_str() } else { HTTP_ROUTES };
-    let manifest = Manifest { steps: vec![(WEIGHT, 10)], min_samples: 1_000_000, ..Manifest::new(&stage.namespace, &name, &stage.made.worse) };
+    let manifest = Manifest {
+        steps: vec![(WEIGHT, 10)],
+        min_samples: 1_000_000,
+        ..Manifest::new(&stage.namespace, &name, &stage.made.worse)
+    };
     let manifest = by.routed(manifest).with("/spec/traffic/gateways", json!([at_gateway, "mesh"]));
     let mut story = Story::begin(stage, &Board::default(), ('M', "mesh"), manifest).await?;
     let (stable, canary) = (stage.made.worse.name.clone(), stage.made.better.name.clone());
@@ -48,7 +52,8 @@ pub async fn callers(stage: &Arc<Stage>, by: By, written: &mut Written) -> Resul
 
     let host = format!("{name}.{}.svc.cluster.local", stage.namespace);
     let mut lines = Vec::new();
-    let follows: &[Option<&str>] = if by == By::Istio { &[None, Some(&stable), Some(&canary)] } else { &[None] };
+    let follows: &[Option<&str>] =
+        if by == By::Istio { &[None, Some(&stable), Some(&canary)] } else { &[None] };
     for version in follows {
         let sidecar = Sidecar::raise(stage, &name, *version).await?;
         let clients = Clients::at(&sidecar.url);
@@ -83,7 +88,9 @@ impl Sidecar {
     /// Starts one for an app in the release's namespace, which may follow one of its versions.
     async fn raise(stage: &Arc<Stage>, release: &str, version: Option<&str>) -> Result<Self> {
         let name = format!("caller-{}", version.unwrap_or("any"));
-        let own = |kind: &'static str| kubectl(stage, &stage.gateway.namespace, ["get", kind, &stage.gateway.service, "-o", "json"]);
+        let own = |kind: &'static str| {
+            kubectl(stage, &stage.gateway.namespace, ["get", kind, &stage.gateway.service, "-o", "json"])
+        };
         let (bootstrap, gateway) = (own("configmap").await?, own("deployment").await?);
         let mut labels = json!({CALLER: name});
         if let Some(version) = version {
@@ -114,7 +121,8 @@ impl Sidecar {
     }
 
     async fn gone(self) -> Result<()> {
-        let (testbed, namespace, name) = (self.stage.testbed.clone(), self.stage.namespace.clone(), self.name);
+        let (testbed, namespace, name) =
+            (self.stage.testbed.clone(), self.stage.namespace.clone(), self.name);
         blocking(move || {
             let kinds = "pod,service,configmap,sidecar.networking.istio.io";
             testbed.kubectl_output(&["delete", kinds, &name, "-n", &namespace, "--wait=false"]).map(drop)
@@ -130,9 +138,19 @@ fn objects(namespace: &str, name: &str, labels: &Value, (bootstrap, image): (&Va
         "INSTANCE_IPS": "$(POD_IP)", "NAMESPACE": namespace, "LABELS": labels, "INTERCEPTION_MODE": "NONE",
     }}});
     let arguments = json!([
-        "--config-path", "/etc/envoy/envoy.yaml", "--config-yaml", node.to_string(),
-        "--service-node", format!("sidecar~$(POD_IP)~{name}.{namespace}~{namespace}.svc.cluster.local"),
-        "--service-cluster", name, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning",
+        "--config-path",
+        "/etc/envoy/envoy.yaml",
+        "--config-yaml",
+        node.to_string(),
+        "--service-node",
+        format!("sidecar~$(POD_IP)~{name}.{namespace}~{namespace}.svc.cluster.local"),
+        "--service-cluster",
+        name,
+        "--disable-hot-restart",
+        "--concurrency",
+        "1",
+        "--log-level",
+        "warning",
     ]);
     let selected = json!({CALLER: name});
     let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": bootstrap});
@@ -191,9 +209,8 @@ async fn kubectl<const N: usize>(stage: &Stage, namespace: &str, arguments: [&st
     let testbed = stage.testbed.clone();
     let mut arguments: Vec<String> = arguments.map(str::to_owned).to_vec();
     arguments.extend(["-n".to_owned(), namespace.to_owned()]);
-    let told = blocking(move || {
-        testbed.kubectl_output(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
-    })
-    .await?;
+    let told =
+        blocking(move || testbed.kubectl_output(&arguments.iter().map(String::as_str).collect::<Vec<_>>()))
+            .await?;
     serde_json::from_str(&told).map_err(|error| Error::other(format!("kubectl wrote no JSON: {error}")))
 }

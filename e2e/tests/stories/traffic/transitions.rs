@@ -7,9 +7,7 @@ use std::time::Duration;
 use load::Way::Grpc;
 use load::{Change, Snapshot};
 use model_release_core::api::reasons::Reason;
-use model_release_core::api::status::Phase::{
-    Analyzing, Baking, Promoting, RolledBack, RollingBack, Stable,
-};
+use model_release_core::api::status::Phase::{Analyzing, Baking, Promoting, RolledBack, RollingBack, Stable};
 use model_release_core::api::status::Track;
 use serde_json::{Value, json};
 use testbed::demo::images::Model;
@@ -119,7 +117,16 @@ pub async fn would_be_seen(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let (testbed, namespace) = (stage.testbed.clone(), stage.namespace.clone());
     blocking(move || {
         let label = format!("modelrelease.dev/name={NAME}");
-        testbed.kubectl_output(&["delete", "pod", "-n", &namespace, "-l", &label, "--grace-period=0", "--force"])
+        testbed.kubectl_output(&[
+            "delete",
+            "pod",
+            "-n",
+            &namespace,
+            "-l",
+            &label,
+            "--grace-period=0",
+            "--force",
+        ])
     })
     .await?;
     let failed = story
@@ -225,7 +232,10 @@ impl<'a> Tour<'a> {
         let mut gone = Vec::new();
         for (of, names) in before.chunk_by(|a, b| a.of == b.of).map(|all| (&all[0].of, all)) {
             if names.len() != PODS {
-                return Err(Error::other(format!("{release} has {} pods of {of} instead of {PODS}", names.len())));
+                return Err(Error::other(format!(
+                    "{release} has {} pods of {of} instead of {PODS}",
+                    names.len()
+                )));
             }
             gone.extend(names.first().map(|pod| pod.name.clone()));
         }
@@ -256,7 +266,9 @@ impl<'a> Tour<'a> {
         blocking(move || {
             let deployment = format!("deployment/{INSTALLATION}");
             testbed.kubectl_output(&["rollout", "restart", &deployment, "-n", SYSTEM])?;
-            testbed.kubectl_output(&["rollout", "status", &deployment, "-n", SYSTEM, "--timeout=90s"]).map(drop)
+            testbed
+                .kubectl_output(&["rollout", "status", &deployment, "-n", SYSTEM, "--timeout=90s"])
+                .map(drop)
         })
         .await
     }
@@ -280,25 +292,32 @@ impl<'a> Tour<'a> {
 
 /// A release with everything that traffic can have, at which nothing is decided by evidence.
 fn manifest(stage: &Stage, name: &str) -> Manifest {
-    let manifest = Manifest { steps: vec![(10, 1), (50, 1)], ..Manifest::new(&stage.namespace, name, &stage.made.worse) }
-        .with_app()
-        .with_grpc()
-        .with("/spec/runtime/minReplicas", json!(PODS))
-        .with("/spec/runtime/app/minReplicas", json!(PODS))
-        .with("/spec/rollout/canaryReplicas", json!(PODS))
-        .with("/spec/rollout/promotion", json!("Manual"))
-        .with("/spec/rollout/bake", json!("5s"))
-        .with("/spec/rollout/retention", json!("5s"))
-        .with("/spec/traffic/sticky", json!(true))
-        .with("/spec/traffic/rateLimit/perClient/requests", json!(1_000_000))
-        .with("/spec/traffic/rateLimit/total", json!({"requests": 10_000_000, "window": "60s"}))
-        .with("/spec/traffic/rateLimit/perPod", json!({"requests": 10_000_000, "window": "60s"}))
-        .with("/spec/analysis/quality", json!({"mode": "Disabled"}))
-        .with(
-            "/spec/analysis/guardrails",
-            json!([{"name": "errors", "metric": "ErrorRate", "maxRatio": "2", "minRequests": 1}]),
-        );
-    if full() { manifest.with("/spec/rollout/shadow", json!({"mirrorPercent": 50, "minDuration": "5s"})) } else { manifest }
+    let manifest = Manifest {
+        steps: vec![(10, 1), (50, 1)],
+        ..Manifest::new(&stage.namespace, name, &stage.made.worse)
+    }
+    .with_app()
+    .with_grpc()
+    .with("/spec/runtime/minReplicas", json!(PODS))
+    .with("/spec/runtime/app/minReplicas", json!(PODS))
+    .with("/spec/rollout/canaryReplicas", json!(PODS))
+    .with("/spec/rollout/promotion", json!("Manual"))
+    .with("/spec/rollout/bake", json!("5s"))
+    .with("/spec/rollout/retention", json!("5s"))
+    .with("/spec/traffic/sticky", json!(true))
+    .with("/spec/traffic/rateLimit/perClient/requests", json!(1_000_000))
+    .with("/spec/traffic/rateLimit/total", json!({"requests": 10_000_000, "window": "60s"}))
+    .with("/spec/traffic/rateLimit/perPod", json!({"requests": 10_000_000, "window": "60s"}))
+    .with("/spec/analysis/quality", json!({"mode": "Disabled"}))
+    .with(
+        "/spec/analysis/guardrails",
+        json!([{"name": "errors", "metric": "ErrorRate", "maxRatio": "2", "minRequests": 1}]),
+    );
+    if full() {
+        manifest.with("/spec/rollout/shadow", json!({"mirrorPercent": 50, "minDuration": "5s"}))
+    } else {
+        manifest
+    }
 }
 
 /// What clients got over a transition.
@@ -336,11 +355,16 @@ async fn pods(stage: &Stage, release: &str) -> Result<Vec<Pod>> {
     let listed: Value = serde_json::from_str(&listed)
         .map_err(|error| Error::other(format!("kubectl wrote no JSON of pods: {error}")))?;
     let pod = |pod: &Value| {
-        let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let conditions = pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
         let ready = conditions.filter(|one| one["type"] == "Ready").any(|one| one["status"] == "True");
         let label = |name: &str| text(&format!("/metadata/labels/modelrelease.dev~1{name}"));
-        Pod { name: text("/metadata/name"), of: format!("{} {}", label("version"), label("component")), ready }
+        Pod {
+            name: text("/metadata/name"),
+            of: format!("{} {}", label("version"), label("component")),
+            ready,
+        }
     };
     let stays = |pod: &&Value| pod.pointer("/metadata/deletionTimestamp").is_none();
     let all = listed.pointer("/items").and_then(Value::as_array).into_iter().flatten();

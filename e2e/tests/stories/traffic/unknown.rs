@@ -45,7 +45,9 @@ pub async fn gateways_are_told(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     }
     let testbed = stage.testbed.clone();
     let (namespace, name) = (namespace.to_owned(), name.to_owned());
-    blocking(move || testbed.kubectl_output(&["delete", "gateways.networking.istio.io", &name, "-n", &namespace]))
-        .await?;
+    blocking(move || {
+        testbed.kubectl_output(&["delete", "gateways.networking.istio.io", &name, "-n", &namespace])
+    })
+    .await?;
     Ok(lines)
 }

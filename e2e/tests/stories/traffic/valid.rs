@@ -50,11 +50,13 @@ impl Written {
             .map_err(|error| Error::other(format!("istio-validate wrote no JSON: {error}")))?;
         let against: Vec<String> = verdicts.iter().flat_map(against).collect();
         let count = self.0.len();
-        let kinds: BTreeMap<&str, usize> =
-            self.0.values().filter_map(|object| object["kind"].as_str()).fold(BTreeMap::new(), |mut n, kind| {
+        let kinds: BTreeMap<&str, usize> = self.0.values().filter_map(|object| object["kind"].as_str()).fold(
+            BTreeMap::new(),
+            |mut n, kind| {
                 *n.entry(kind).or_default() += 1;
                 n
-            });
+            },
+        );
         let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
         let mut lines = vec![Line::new(
             format!("objects that the operator wrote ({}) by istiod's own validation", kinds.join(", ")),
@@ -84,7 +86,8 @@ fn against(verdict: &Value) -> Vec<String> {
     let points = text("warning").lines().filter_map(|line| line.trim().strip_prefix("* "));
     let warnings = points.filter(|point| !point.starts_with(ANY_FILTER)).map(str::to_owned);
     // A warning of another form is one, too.
-    let whole = (!text("warning").is_empty() && !text("warning").contains("* ")).then(|| text("warning").to_owned());
+    let whole =
+        (!text("warning").is_empty() && !text("warning").contains("* ")).then(|| text("warning").to_owned());
     let error = Some(text("error").to_owned()).filter(|error| !error.is_empty());
     error.into_iter().chain(warnings).chain(whole).map(|what| format!("{named}: {what}")).collect()
 }

@@ -139,7 +139,8 @@ impl Way {
     pub async fn in_force(&mut self, version: &str, percent: i32) -> Result<()> {
         self.until(&format!("{version} has {percent} % in force"), |seen| {
             let step = seen.status.step.as_ref().filter(|step| step.weight == percent)?;
-            let on_trial = seen.status.versions.iter().any(|one| one.track == Track::Canary && one.version == version);
+            let on_trial =
+                seen.status.versions.iter().any(|one| one.track == Track::Canary && one.version == version);
             (seen.phase() == Phase::Analyzing && on_trial && step.settled_at.is_some()).then_some(())
         })
         .await
