@@ -273,7 +273,7 @@ impl Story {
         });
         let why = totals.trouble.as_deref().unwrap_or("no word why");
         self.outcome.must(clients.client_errors == 0, || {
-            format!("{} of {} requests found nothing: {why}", clients.client_errors, clients.requests)
+            format!("{} of {} requests were answered 4xx: {why}", clients.client_errors, clients.requests)
         });
         self.outcome.must(clients.mismatched == 0 && clients.pairs > 0, || {
             format!(
