@@ -201,6 +201,8 @@ fn lose(status: &mut ModelReleaseStatus, s: &Situation) {
     let memory = candidate(status);
     memory.returns = memory.returns.saturating_add(1);
     memory.ready_at = None;
+    memory.routed_at = None;
+    memory.unrouted.clear();
     memory.warmed = 0;
     memory.warmed_at = None;
     memory.warmup_unreachable = false;

@@ -187,6 +187,7 @@ fn each_set_that_can_be_asked_is_asked() {
             namespace: "istio-ingress".into(),
             service: "gateway".into(),
             port: "http".into(),
+            tls: false,
             host: "fraud.example.com".into(),
             path: "/".into(),
             token: TOKEN.into(),
@@ -194,7 +195,7 @@ fn each_set_that_can_be_asked_is_asked() {
                 token: format!("{TOKEN}-limit"),
                 proof: limit_proof(&sample::full(), &sample::settings()).unwrap(),
             }),
-            version: None,
+            direct: None,
         }]
     );
     let mut silent = sample::full();
@@ -492,9 +493,15 @@ fn below_a_path_the_model_sees_requests_without_it() {
         &json!([{"delegate": {"name": "fraud", "namespace": "ml"}}])
     );
     assert_eq!(probes(&release, &sample::settings())[0].path, "/fraud/v1/");
+    let direct = &probes_of(&release, &sample::settings(), &Hash::known("9ab1c2d3e4"), "/warm")[0];
+    assert_eq!(direct.path, "/fraud/v1/", "what the pod itself is asked");
     assert_eq!(
-        probes_of(&release, &sample::settings(), &Hash::known("9ab1c2d3e4"), "/warm")[0].path,
-        "/fraud/v1/warm"
+        direct.direct,
+        Some(DirectProbe {
+            token: format!("{TOKEN}-direct"),
+            version: "9ab1c2d3e4".into(),
+            path: "/fraud/v1/warm".into(),
+        })
     );
     assert_eq!(url(&release, &sample::settings()), "http://fraud.example.com/fraud/v1/");
 }
