@@ -33,7 +33,7 @@ pub const PROBE_HEADER: &str = "x-modelrelease-probe";
 /// Header that an answer to it tells `seq` in.
 pub const SEQ_HEADER: &str = "x-modelrelease-seq";
 /// Header of an answer that a limit refused; says where.
-pub const LIMIT_HEADER: &str = "x-local-rate-limit";
+const LIMIT_HEADER: &str = "x-local-rate-limit";
 /// Its value of a refusal by a gateway.
 pub(crate) const AT_GATEWAY: &str = "gateway";
 /// Header of a gateway's refusal that tells by which limits.

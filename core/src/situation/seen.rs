@@ -135,6 +135,11 @@ impl Situation<'_> {
             .or_else(|| unmade(Component::App))
     }
 
+    /// Whether stable has a ready endpoint now: to the end, weight is where endpoints are.
+    pub fn stable_reached(&self) -> bool {
+        self.hash(Track::Stable).is_some_and(|stable| self.endpoints(&stable) > 0)
+    }
+
     /// An object of a name that we need and that somebody else has.
     pub fn foreign(&self) -> Option<&Key> {
         let theirs = |(_, live): &(&Key, &Live)| live.owner.as_deref() != Some(self.release.uid.as_str());
