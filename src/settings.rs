@@ -127,6 +127,12 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
                 "is missing; probePort needs the Service whose pods are asked".into(),
             ));
         }
+        if set.probe_tls && set.probe_port.is_none() {
+            return Some((
+                field("probePort"),
+                "is missing; probeTls needs the name of the Service's port that speaks TLS".into(),
+            ));
+        }
     }
     let waits = [
         ("propagationWaitSeconds", settings.propagation_wait_seconds),
@@ -150,11 +156,12 @@ mod tests {
     fn what_is_written_is_read() {
         let settings = read(
             "gateways:\n- name: public\n  gateways: [infra/public]\n  namespace: infra\n  selector: {istio: ingress}\n  \
-             hosts: ['*.example.com']\n  service: gateway\n  probePort: http\n  replicas: 2\n  envoyFilters: true\n\
+             hosts: ['*.example.com']\n  service: gateway\n  probePort: https\n  probeTls: true\n  replicas: 2\n  envoyFilters: true\n\
              prometheus:\n  sources:\n  - name: default\n    url: http://prometheus.monitoring:9090\n    entrance: envoy\n    lagSeconds: 2\n",
         )
         .unwrap();
-        assert_eq!(settings.gateways[0].probe_port.as_deref(), Some("http"));
+        let asked = &settings.gateways[0];
+        assert_eq!((asked.probe_port.as_deref(), asked.probe_tls), (Some("https"), true));
         assert_eq!(settings.prometheus.sources[0].lag_seconds, 2);
         assert_eq!(read(" \n").unwrap(), Settings::default());
     }
@@ -179,6 +186,10 @@ mod tests {
             ),
             ("gateways: [{name: a, namespace: n, envoyFilters: true}]", &["gateways[0].selector"]),
             ("gateways: [{name: a, namespace: n, probePort: http}]", &["gateways[0].service"]),
+            (
+                "gateways: [{name: a, namespace: n, service: s, probeTls: true}]",
+                &["gateways[0].probePort", "probeTls"],
+            ),
             ("detectSeconds: -1", &["detectSeconds", "0..600"]),
             ("detectSeconds: soon", &["settings.yaml"]),
             ("a: [", &["settings.yaml"]),

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// What a server does with a request.
 pub enum Reply {
@@ -23,21 +26,46 @@ pub struct Server {
     pub address: SocketAddr,
     /// Requests as they came, whole.
     pub asked: Arc<Mutex<Vec<String>>>,
+    /// Server names under which connections with TLS were opened; empty for one without.
+    pub names: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     /// Answers each request with what `reply` says.
     pub async fn start(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+        Self::listen(None, reply).await
+    }
+
+    /// The same with TLS and nothing else, by a certificate that nobody signed.
+    pub async fn start_tls(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["of.nobody.example".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        Self::listen(Some(TlsAcceptor::from(Arc::new(config))), reply).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>, reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (seen, reply) = (asked.clone(), Arc::new(reply));
+        let (asked, names) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let (seen, named, reply) = (asked.clone(), names.clone(), Arc::new(reply));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, reply.clone(), seen.clone()));
+                let (seen, named, reply, tls) = (seen.clone(), named.clone(), reply.clone(), tls.clone());
+                tokio::spawn(async move {
+                    let Some(tls) = tls else { return serve(stream, reply, seen).await };
+                    // Who does not speak it, or does not trust the certificate, goes away here.
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    let name = stream.get_ref().1.server_name().unwrap_or_default().to_owned();
+                    named.lock().unwrap().push(name);
+                    serve(stream, reply, seen).await;
+                });
             }
         });
-        Self { address, asked }
+        Self { address, asked, names }
     }
 
     /// How many requests came so far.
@@ -46,7 +74,11 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, reply: Arc<impl Fn(&str) -> Reply>, seen: Arc<Mutex<Vec<String>>>) {
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    reply: Arc<impl Fn(&str) -> Reply>,
+    seen: Arc<Mutex<Vec<String>>>,
+) {
     let request = read(&mut stream).await;
     seen.lock().unwrap().push(request.clone());
     let bytes = match reply(&request) {
@@ -63,7 +95,7 @@ async fn serve(mut stream: TcpStream, reply: Arc<impl Fn(&str) -> Reply>, seen: 
 }
 
 /// A request whole: its head, and as much body as it announces.
-async fn read(stream: &mut TcpStream) -> String {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {

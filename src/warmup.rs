@@ -15,9 +15,6 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use model_release_core::observed::WarmupAnswer;
 use model_release_core::plan::{Probe, Warmup};
 use model_release_core::traffic::{PROBE_HEADER, VERSION_HEADER};
@@ -25,6 +22,7 @@ use model_release_core::version::Hash;
 use tokio::task::JoinHandle;
 use tracing::debug;
 
+use crate::gateway::wire::{self, PodClient, Wire};
 use crate::observe::{gateway_pods, version_pods};
 use crate::watch::{Caches, ReleaseKey};
 
@@ -36,6 +34,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(500);
 /// Requests under way at once.
 const AT_ONCE: usize = 4;
+/// Name under which a version's own pods are asked, which serve no host.
+const NOBODY: &str = "localhost";
 /// Connections that fail in a row, without any answer, before pods count as out of reach.
 const FAILURES: u32 = 5;
 
@@ -88,9 +88,8 @@ impl Warmups {
 
 /// Sends all of the requests, each until it is answered 2xx.
 async fn warm(wanted: Warmup, caches: Caches, progress: Progress) {
-    let mut connector = HttpConnector::new();
-    connector.set_connect_timeout(Some(CONNECT));
-    let client: HttpClient = Client::builder(TokioExecutor::new()).build(connector);
+    let host = wanted.probes.first().map_or(NOBODY, |probe| probe.host.as_str());
+    let Some(client) = Wire::default().client(host, CONNECT, AT_ONCE) else { return };
     let requests = 0..usize::try_from(wanted.requests).unwrap_or(0);
     let (wanted, caches, client, progress) = (&wanted, &caches, &client, &progress);
     stream::iter(requests)
@@ -126,8 +125,6 @@ fn note(progress: &Progress, sent: Option<u16>, failures: u32) -> bool {
     good
 }
 
-type HttpClient = Client<HttpConnector, Full<Bytes>>;
-
 /// Where a request goes, and by which question to a gateway, if by one.
 struct To<'a> {
     address: SocketAddr,
@@ -152,14 +149,17 @@ fn target<'a>(wanted: &'a Warmup, caches: &Caches, turn: usize) -> Option<To<'a>
 }
 
 /// Status code of the answer; none if there was no connection, or no answer on it. The body is not read.
-async fn send(client: &HttpClient, wanted: &Warmup, to: &To<'_>) -> Option<u16> {
+async fn send(client: &PodClient, wanted: &Warmup, to: &To<'_>) -> Option<u16> {
     let method = if wanted.body.is_some() { Method::POST } else { Method::GET };
-    let mut request = Request::builder().method(method).uri(format!("http://{}{}", to.address, wanted.path));
-    if let Some(probe) = to.probe {
-        request = request.header(HOST, &probe.host).header(PROBE_HEADER, &probe.token);
-        if let Some(version) = &probe.version {
-            request = request.header(VERSION_HEADER, version);
-        }
+    let through = to.probe.and_then(|probe| Some((probe, probe.direct.as_ref()?)));
+    let (scheme, path) = through.map_or(("http", wanted.path.as_str()), |(probe, direct)| {
+        // At a gateway the release has a path of its own.
+        (wire::scheme(probe), direct.path.as_str())
+    });
+    let mut request = Request::builder().method(method).uri(format!("{scheme}://{}{path}", to.address));
+    if let Some((probe, direct)) = through {
+        request = request.header(HOST, &probe.host);
+        request = request.header(PROBE_HEADER, &direct.token).header(VERSION_HEADER, &direct.version);
     }
     if wanted.body.is_some() {
         request = request.header(CONTENT_TYPE, "application/json");

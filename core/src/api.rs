@@ -41,6 +41,10 @@ pub const LABEL_COMPONENT: &str = "modelrelease.dev/component";
 pub const LABEL_NAMESPACE: &str = "modelrelease.dev/namespace";
 /// Label on objects outside the release's namespace: the release's UID, in place of an owner reference.
 pub const LABEL_UID: &str = "modelrelease.dev/uid";
+/// Label of users' own apps in the mesh: the release that they follow.
+pub const LABEL_FOLLOWS: &str = "modelrelease.dev/follows";
+/// Label of users' own apps in the mesh: the name of the version whose model they call.
+pub const LABEL_FOLLOWS_VERSION: &str = "modelrelease.dev/follows-version";
 /// Annotation on children: the number of the decision that they follow.
 pub const ANNOTATION_SEQ: &str = "modelrelease.dev/seq";
 /// Finalizer that is there only while an object outside the namespace is.

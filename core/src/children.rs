@@ -27,6 +27,7 @@ use crate::version::{Hash, Version};
 
 pub use artifact::{VOLUME as MODEL_VOLUME, claim, path as model_path};
 pub use autoscaler::{autoscaler, scale_read};
+pub use preset::Ready;
 pub use record::{entrance_recorded, record, recorded};
 pub use service::apex;
 
@@ -123,6 +124,13 @@ pub fn entrance(version: &Version) -> Entrance {
     let app = Part::app(version);
     let part = app.unwrap_or_else(|| Part::model(version));
     Entrance { app: app.is_some(), grpc: preset::ports(part.preset, part.pod).grpc.is_some() }
+}
+
+/// How a version answers by HTTP, where requests enter it, once it is ready; none if nothing tells that it answers any.
+pub fn ready(release: &Release, version: &Version) -> Option<Ready> {
+    let part = Part::app(version).unwrap_or_else(|| Part::model(version));
+    let model = version.effective.model.model_name.as_deref().unwrap_or(&release.name);
+    probes::over_http(part.pod, part.preset, model, preset::ports(part.preset, part.pod).http)
 }
 
 /// Names a version's Deployment.

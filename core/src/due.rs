@@ -14,6 +14,10 @@ pub const IDLE: SignedDuration = SignedDuration::from_hours(12);
 /// Time between looks of a release that waits for somebody to mend something elsewhere.
 const MENDED: SignedDuration = SignedDuration::from_secs(60);
 
+/// Time between looks at gateways that do not lead to the version on the way yet, at first and later.
+const SOON: SignedDuration = SignedDuration::from_millis(500);
+const LATER: SignedDuration = SignedDuration::from_secs(5);
+
 /// When to look again at the latest. `moved`: whether a move was made; `put_off`: until when a repair waits.
 pub fn next_look(s: &Situation, moved: bool, put_off: Option<Timestamp>) -> Timestamp {
     if moved {
@@ -95,8 +99,13 @@ fn phase(s: &Situation, due: &mut Due) {
             let wait = SignedDuration::from_secs(s.settings.propagation_wait_seconds);
             due.after(since(|c| c.ready_at), rollout.warmup.max(wait));
             due.reached(rollout.progress_deadline, since(|c| c.unready_since).map(|_| s.unready()));
+            if s.route_to_check().is_some() {
+                let settled = s.status.state.traffic.settled_at;
+                let young = settled.is_some_and(|at| s.elapsed(at) < SignedDuration::from_secs(10));
+                due.after(settled.and(Some(s.now)), if young { SOON } else { LATER });
+            }
             if let Some(warmup) = s.warmup().filter(|_| !s.warmed_up()) {
-                due.after(since(|c| c.ready_at), warmup.timeout);
+                due.after(s.warms_since(), warmup.timeout);
                 // How far it has come is told when it is asked for.
                 due.after(Some(s.now).filter(|_| s.settled()), SignedDuration::from_secs(1));
             }

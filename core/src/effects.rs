@@ -29,7 +29,7 @@ pub fn apply(s: &Situation, m: &Move) -> (ModelReleaseStatus, Option<HistoryEntr
     let from_percent = wanted::committed_weight(&status, &m.hash);
     let seq = next_seq(&status);
     let from = s.phase();
-    change(&mut status, s, m, seq);
+    change(&mut status, s, m);
     if m.to != from || status.phase.is_none() {
         status.phase = Some(m.to);
         status.phase_started_at = Some(s.now);
@@ -75,13 +75,12 @@ fn name(s: &Situation, hash: &Hash) -> String {
     known.or_else(|| s.release.version(hash).map(|v| v.name.clone())).unwrap_or_default()
 }
 
-fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
+fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move) {
     match &m.effect {
         Effect::Note => noted(status, s),
         Effect::Phase => {}
         Effect::Delete => {
-            // To the end, weight is where endpoints are.
-            if s.hash(Track::Stable).is_some_and(|stable| s.endpoints(&stable) > 0) {
+            if s.stable_reached() {
                 status.step = None;
             }
             status.analysis = None;
@@ -97,11 +96,11 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
             status.phase_started_at = Some(s.now);
         }
         Effect::Serve => {
-            status.versions =
-                vec![VersionStatus { exposed: true, ..newcomer(s, &m.hash, Track::Stable, seq) }];
+            let serves = newcomer(s, &m.hash, Track::Stable, next_seq(status));
+            status.versions = vec![VersionStatus { exposed: true, ..serves }];
             status.state.awaited.clear();
         }
-        Effect::Choose => choose(status, s, &m.hash, seq),
+        Effect::Choose => choose(status, s, &m.hash),
         Effect::Warm => candidate(status).ready_at = Some(s.now),
         Effect::Step { index, weight, target } => rung(status, s, *index, *weight, *target),
         Effect::Shadow => {
@@ -126,10 +125,10 @@ fn change(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
         Effect::TakeOver { promoted } => take_over(status, s, *promoted),
         Effect::Leave { who, quarantine, fallback, handled } => {
             if *quarantine {
-                bar(status, s, m, seq);
+                bar(status, s, m);
             }
             leave(status, s, *who, *quarantine);
-            fall_back(status, s, fallback.as_ref(), seq);
+            fall_back(status, s, fallback.as_ref());
             if *handled {
                 status.state.handled.rollback = Some(s.release.annotations.rollback_digest.clone());
             }
@@ -201,6 +200,8 @@ fn lose(status: &mut ModelReleaseStatus, s: &Situation) {
     let memory = candidate(status);
     memory.returns = memory.returns.saturating_add(1);
     memory.ready_at = None;
+    memory.routed_at = None;
+    memory.unrouted.clear();
     memory.warmed = 0;
     memory.warmed_at = None;
     memory.warmup_unreachable = false;
@@ -268,11 +269,12 @@ pub fn newcomer(s: &Situation, hash: &Hash, track: Track, seq: i64) -> VersionSt
 
 /// A candidate is chosen: a new attempt with no old evidence. Whatever role the version had, or another failed one,
 /// ends: at most one role a version, and at most one candidate or failed version.
-fn choose(status: &mut ModelReleaseStatus, s: &Situation, hash: &Hash, seq: i64) {
+fn choose(status: &mut ModelReleaseStatus, s: &Situation, hash: &Hash) {
     let stable_replicas = role(status, Track::Stable).map_or(1, |v| v.replicas);
     let attempt = status.state.candidate.as_ref().map_or(0, |c| c.attempt).saturating_add(1);
     status.versions.retain(|v| v.track != Track::Failed && v.hash != hash.as_str());
-    status.versions.push(newcomer(s, hash, Track::Canary, seq));
+    let chosen = newcomer(s, hash, Track::Canary, next_seq(status));
+    status.versions.push(chosen);
     status.state.candidate =
         Some(Candidate { attempt, stable_replicas, unready_since: Some(s.now), ..Candidate::default() });
     status.state.clocks.candidate_empty_since = None;
@@ -335,7 +337,7 @@ fn leave(status: &mut ModelReleaseStatus, s: &Situation, who: Track, rolled_back
 }
 
 /// Who is live in place of a version that left.
-fn fall_back(status: &mut ModelReleaseStatus, s: &Situation, fallback: Option<&Fallback>, seq: i64) {
+fn fall_back(status: &mut ModelReleaseStatus, s: &Situation, fallback: Option<&Fallback>) {
     match fallback {
         Some(Fallback::Previous(_)) => {
             if let Some(previous) = role_mut(status, Track::Previous) {
@@ -346,14 +348,16 @@ fn fall_back(status: &mut ModelReleaseStatus, s: &Situation, fallback: Option<&F
         }
         Some(Fallback::SpecStable(hash)) => {
             status.versions.retain(|v| v.hash != hash.as_str());
-            status.versions.push(newcomer(s, hash, Track::Stable, seq));
+            let anew = newcomer(s, hash, Track::Stable, next_seq(status));
+            status.versions.push(anew);
         }
         None => {}
     }
 }
 
 /// Bars a version until it changes. The oldest entry goes first, but never one that the spec names.
-fn bar(status: &mut ModelReleaseStatus, s: &Situation, m: &Move, seq: i64) {
+fn bar(status: &mut ModelReleaseStatus, s: &Situation, m: &Move) {
+    let seq = next_seq(status);
     let hash = m.hash.to_string();
     status.quarantine.retain(|q| q.hash != hash);
     if on(Bug::R16) {

@@ -3,6 +3,7 @@
 //! Noting the same world twice notes nothing new.
 
 mod asked;
+mod route;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,6 +36,7 @@ pub fn note(s: &Situation) -> ModelReleaseStatus {
     }
     empty_clocks(&mut status, s);
     candidate(&mut status, s);
+    route::note(&mut status, s);
     seen(&mut status, s);
     status
 }

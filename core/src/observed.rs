@@ -119,6 +119,8 @@ pub struct GatewayAnswer {
     pub seq: Option<i64>,
     /// Whether it was seen to refuse what the limits of now refuse; none if it was not asked, or did not say.
     pub limited: Option<bool>,
+    /// Status code of the version that was asked for by its own route; none if none was, or it did not answer.
+    pub route: Option<u16>,
 }
 
 /// How far a warm-up has come.

@@ -57,6 +57,17 @@ pub struct LimitProbe {
     pub proof: String,
 }
 
+/// How one version is asked for an answer of its own, through a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectProbe {
+    /// Value of the header `x-modelrelease-probe`.
+    pub token: String,
+    /// Value of the header `x-modelrelease-version`: the version's hash.
+    pub version: String,
+    /// Path to ask for, that of the release included.
+    pub path: String,
+}
+
 /// Names one object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -204,6 +215,8 @@ pub struct Probe {
     pub service: String,
     /// Name of the Service's port.
     pub port: String,
+    /// Whether it speaks TLS.
+    pub tls: bool,
     /// `Host` to ask for.
     pub host: String,
     /// Path to ask for.
@@ -212,7 +225,6 @@ pub struct Probe {
     pub token: String,
     /// How the limits are proven; none if there are none to be.
     pub limit: Option<LimitProbe>,
-    /// Value of the header `x-modelrelease-version`: the hash of the version that is to answer; none is the gateway's
-    /// own answer.
-    pub version: Option<String>,
+    /// What a version is asked besides, once the pod says that it knows the present routes; none: nothing.
+    pub direct: Option<DirectProbe>,
 }

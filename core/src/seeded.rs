@@ -1,8 +1,8 @@
-//! Bugs that peers shipped, and one of our own, put into this core by its own tests: each of them has to be found.
+//! Bugs that peers shipped, and two of our own, put into this core by its own tests: each of them has to be found.
 //!
 //! Without the feature `seeded`, which only the core's own tests switch on, none is ever there.
 
-/// A bug, by its number in the design's list of what happened to others; ours has a word.
+/// A bug, by its number in the design's list of what happened to others; ours have a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bug {
     /// Promotion writes the canary's template into stable.
@@ -51,11 +51,13 @@ pub enum Bug {
     R35,
     /// What a version has that gets a role anew is taken as it is found.
     Late,
+    /// The first weight does not wait until gateways were seen to lead to the version.
+    Unrouted,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::R1,
         Self::R2,
         Self::R3,
@@ -79,6 +81,7 @@ impl Bug {
         Self::R34,
         Self::R35,
         Self::Late,
+        Self::Unrouted,
     ];
 
     /// What it does, in words.
@@ -110,6 +113,9 @@ impl Bug {
             Self::R35 => "after a promotion an edit of what versions share counts as another `stable`",
             Self::Late => {
                 "objects of a version that gets a role again are taken as found, while another operator is about to delete them"
+            }
+            Self::Unrouted => {
+                "the first weight does not wait until gateways were seen to lead to the version"
             }
         }
     }

@@ -72,6 +72,8 @@ pub struct GatewaySet {
     pub service: String,
     /// Name of the Service's port to ask; none: its pods are not asked.
     pub probe_port: Option<String>,
+    /// Whether that port speaks TLS: it is asked under the release's host, whatever certificate the pod shows.
+    pub probe_tls: bool,
     /// How many pods it has: divisor of the total limit.
     pub replicas: i32,
     /// Whether EnvoyFilters may be written in its namespace.

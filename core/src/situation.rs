@@ -3,6 +3,7 @@
 mod asked;
 mod clocks;
 mod seen;
+mod warm;
 
 use jiff::{SignedDuration, Timestamp};
 

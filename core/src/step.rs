@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::analysis::{self, Look};
 use crate::api::reasons::Reason;
 use crate::api::spec::{ModelRelease, Provider};
-use crate::api::status::{Act, ModelReleaseStatus, Phase, Track, TrafficState};
+use crate::api::status::{Act, ModelReleaseStatus, Track, TrafficState};
 use crate::drift;
 use crate::due::{self, IDLE};
 use crate::effects::{self, next_seq};
@@ -43,18 +43,22 @@ pub fn queries(object: &ModelRelease, observed: &Observed, settings: &Settings, 
         .map(|subject| analysis::queries(&release, &subject, &status.state.checks, now))
         .unwrap_or_default();
     let silent = !status.state.traffic.silent.is_empty();
-    let unproven = !s.settled() || silent || facts::limits_unproven(&s);
+    let route = s.route_to_check();
+    let unproven = !s.settled() || silent || facts::limits_unproven(&s) || route.is_some();
     let asked = !status.state.traffic.digest.is_empty() && unproven && s.traffic_object().is_some();
-    let probes = if asked { traffic::probes(&release, settings) } else { Vec::new() };
+    let probes = match route {
+        _ if !asked => Vec::new(),
+        Some((hash, ready)) => traffic::probes_of(&release, settings, &hash, ready.path()),
+        None => traffic::probes(&release, settings),
+    };
     Asks { queries, probes, warmup: warmup(&s) }
 }
 
-/// The warm-up of a version that is ready, has its route everywhere, and has not answered all of it yet.
+/// The warm-up of a version that is ready, is led to, has its route everywhere, and has not answered all of it yet.
 fn warmup(s: &Situation) -> Option<Warmup> {
     let hash = s.hash(Track::Canary)?;
-    let waits = s.phase() == Phase::Warming || s.phase() == Phase::Replacing && s.committed_percent() < 100;
     let memory = s.candidate()?;
-    if !waits || memory.ready_at.is_none() || s.warmed_up() || !s.settled() {
+    if !s.warms() || s.warms_since().is_none() || s.warmed_up() || !s.settled() {
         return None;
     }
     let wanted = s.warmup()?;

@@ -58,6 +58,8 @@ pub struct World {
     pub refusing: BTreeSet<String>,
     /// Sets of gateways whose pods answer with no number, as one does that does not know the host.
     pub mute: BTreeSet<String>,
+    /// Sets of them whose pods do not lead to the version on the way: they answer this in its place.
+    pub astray: BTreeMap<String, u16>,
     /// Whether Prometheus answers.
     pub prometheus: bool,
     /// What it says if it does.
@@ -131,6 +133,7 @@ impl World {
             gateways: true,
             refusing: BTreeSet::new(),
             mute: BTreeSet::new(),
+            astray: BTreeMap::new(),
             prometheus: true,
             says: Says::Numbers,
             crowded: false,
@@ -275,6 +278,7 @@ impl World {
         let Some(status) = &plan.status else { return };
         let mut broken = rules::commit(&self.object, status);
         broken.extend(rules::status(status));
+        broken.extend(rules::led_to(&self.ground(status)));
         if self.object.metadata.deletion_timestamp.is_none() {
             let observed = seen.unwrap_or(&self.observed);
             broken.extend(rules::shown(&rules::Ground { observed, ..self.ground(status) }));
@@ -377,6 +381,7 @@ pub fn settings() -> Settings {
             hosts: vec!["*".into()],
             service: "gateway".into(),
             probe_port: Some("http".into()),
+            probe_tls: false,
             replicas: 1,
             envoy_filters: true,
         }],

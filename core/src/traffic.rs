@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::api::spec::Provider;
 use crate::observed::Observed;
-use crate::plan::{Key, Kind, LimitProbe, Probe};
+use crate::plan::{DirectProbe, Key, Kind, LimitProbe, Probe};
 use crate::release::Release;
 use crate::settings::{GatewaySet, Settings};
 use crate::version::Hash;
@@ -33,7 +33,7 @@ pub const PROBE_HEADER: &str = "x-modelrelease-probe";
 /// Header that an answer to it tells `seq` in.
 pub const SEQ_HEADER: &str = "x-modelrelease-seq";
 /// Header of an answer that a limit refused; says where.
-pub const LIMIT_HEADER: &str = "x-local-rate-limit";
+const LIMIT_HEADER: &str = "x-local-rate-limit";
 /// Its value of a refusal by a gateway.
 pub(crate) const AT_GATEWAY: &str = "gateway";
 /// Header of a gateway's refusal that tells by which limits.
@@ -163,6 +163,7 @@ pub fn probes(release: &Release, settings: &Settings) -> Vec<Probe> {
             namespace: set.namespace.clone(),
             service: set.service.clone(),
             port: port.clone(),
+            tls: set.probe_tls,
             host: host.clone(),
             path: format!("{}/", release.traffic.path),
             token: release.probe_token(),
@@ -170,22 +171,26 @@ pub fn probes(release: &Release, settings: &Settings) -> Vec<Probe> {
                 .clone()
                 .filter(|_| filter::takes(release, set))
                 .map(|proof| LimitProbe { token: limits::limit_token(release), proof }),
-            version: None,
+            direct: None,
         })
     };
     release.traffic.sets.iter().filter_map(ask).collect()
 }
 
-/// The same pods, asked for an answer of one version by its own route.
+/// Whether there is a gateway's pod that can be asked at all.
+pub fn askable(release: &Release) -> bool {
+    !release.traffic.hosts.is_empty() && release.traffic.sets.iter().any(|set| set.probe_port.is_some())
+}
+
+/// The same pods, asked besides for an answer of one version by its own route. `path` is the version's own.
 pub fn probes_of(release: &Release, settings: &Settings, hash: &Hash, path: &str) -> Vec<Probe> {
-    let direct = |probe: Probe| Probe {
-        path: format!("{}{path}", release.traffic.path),
+    let direct = DirectProbe {
         token: format!("{}-direct", release.probe_token()),
-        limit: None,
-        version: Some(hash.to_string()),
-        ..probe
+        version: hash.to_string(),
+        path: format!("{}{path}", release.traffic.path),
     };
-    probes(release, settings).into_iter().map(direct).collect()
+    let ask = |probe| Probe { direct: Some(direct.clone()), ..probe };
+    probes(release, settings).into_iter().map(ask).collect()
 }
 
 /// Where the release is reached: its first host, or its name in the mesh.

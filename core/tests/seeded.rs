@@ -1,4 +1,4 @@
-//! Bugs that peers shipped, and one of ours, put into the core one by one: the model check finds each, and says by which property.
+//! Bugs that peers shipped, and two of ours, put into the core one by one: the model check finds each, and says by which property.
 //!
 //! Without any of them the same worlds break nothing: that is `model.rs`. No build of the operator has them.
 
@@ -7,7 +7,7 @@
 #[path = "model/mod.rs"]
 mod model;
 
-use model::bounds::{Begin, NOTHING, Run, spec};
+use model::bounds::{Begin, NOTHING, Run, gateway, spec};
 use model::check::{Brought, check};
 use model::runs::shared;
 use model::state::{Budget, Metric};
@@ -51,6 +51,11 @@ fn world(bug: Bug) -> Run {
         Bug::R6 => {
             let specs = [None, Some("v2")].map(|canary| spec("v1", canary, &[10, 60], &json!({})));
             Run::with("seeded", ONE_EDIT, specs.to_vec())
+        }
+        // Gateways know the route, and nothing answers well there.
+        Bug::Unrouted => {
+            let specs = [None, Some("v2")].map(|canary| spec("v1", canary, &[10], &gateway()));
+            Run { metrics: vec![Metric::Errors], ..Run::with("seeded", ONE_EDIT, specs.to_vec()) }
         }
         // These show as soon as anything serves.
         Bug::R4 | Bug::R5 | Bug::R19 => Run { begin: Begin::Nothing, ..of(ONE_EDIT) },

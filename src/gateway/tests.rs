@@ -1,6 +1,6 @@
 //! Tests of the probe against gateways that confirm, lag, say nothing or are not there.
 
-use model_release_core::plan::{LimitProbe, Probe};
+use model_release_core::plan::{DirectProbe, LimitProbe, Probe};
 use serde_json::json;
 
 use super::*;
@@ -13,12 +13,23 @@ fn probe() -> Probe {
         namespace: "infra".into(),
         service: "gateway".into(),
         port: "http".into(),
+        tls: false,
         host: "fraud.example.com".into(),
         path: "/x".into(),
         token: "abc".into(),
         limit: None,
-        version: None,
+        direct: None,
     }
+}
+
+/// The same, that asks for a version as well.
+fn direct() -> Probe {
+    let direct = DirectProbe {
+        token: "abc-direct".into(),
+        version: "9ab1c2d3e4".into(),
+        path: "/x/v2/health/ready".into(),
+    };
+    Probe { direct: Some(direct), ..probe() }
 }
 
 fn behind(caches: &Caches, pod: &str, port: u16) {
@@ -100,4 +111,60 @@ async fn a_limit_is_proven_by_a_refusal_of_the_gateways_own() {
 async fn a_set_without_ready_pods_gives_no_answer() {
     let (caches, _woken) = Caches::new(&[]);
     assert!(Gateways::default().ask(&caches, vec![probe()]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_version_is_asked_by_its_own_route_through_pods_that_say_that_they_know_it() {
+    let answer = |status: &'static str| {
+        move |request: &str| {
+            if request.to_ascii_lowercase().contains("x-modelrelease-probe: abc-direct") {
+                response(status, "", "")
+            } else {
+                response("200 OK", "x-modelrelease-seq: 12\r\n", "12")
+            }
+        }
+    };
+    let leads = Server::start(answer("200 OK")).await;
+    let astray = Server::start(answer("503 Service Unavailable")).await;
+    let blind = Server::start(|_| response("404 Not Found", "", "")).await;
+    let (caches, _woken) = Caches::new(&[]);
+    for (pod, server) in [("a", &leads), ("b", &astray), ("c", &blind)] {
+        behind(&caches, pod, server.address.port());
+    }
+    let answers = Gateways::default().ask(&caches, vec![direct()]).await;
+    let told: Vec<_> = answers.iter().map(|a| (a.pod.as_str(), a.seq, a.route)).collect();
+    assert_eq!(told, [("a", Some(12), Some(200)), ("b", Some(12), Some(503)), ("c", None, None)]);
+    assert_eq!(blind.count(), 1, "what does not know the route is not asked for the version");
+    let asked =
+        leads.asked.lock().unwrap().iter().map(|asked| asked.to_ascii_lowercase()).collect::<Vec<_>>();
+    assert!(asked[0].contains("x-modelrelease-probe: abc\r\n"), "first for its number: {asked:?}");
+    for part in
+        ["get /x/v2/health/ready http/1.1", "host: fraud.example.com", "x-modelrelease-version: 9ab1c2d3e4"]
+    {
+        assert!(asked[1].contains(part), "{part}: {asked:?}");
+    }
+    let unasked = Gateways::default().ask(&caches, vec![probe()]).await;
+    assert!(unasked.iter().all(|answer| answer.route.is_none()));
+}
+
+#[tokio::test]
+async fn a_port_with_tls_is_asked_under_the_releases_host_whatever_certificate_it_shows() {
+    let answer = |_: &str| response("200 OK", "x-modelrelease-seq: 12\r\n", "12");
+    let secured = Server::start_tls(answer).await;
+    let plain = Server::start(answer).await;
+    let (caches, _woken) = Caches::new(&[]);
+    behind(&caches, "a", secured.address.port());
+    behind(&caches, "b", plain.address.port());
+    let answers = Gateways::default().ask(&caches, vec![Probe { tls: true, ..direct() }]).await;
+    let told: Vec<_> = answers.iter().map(|a| (a.pod.as_str(), a.seq, a.route)).collect();
+    assert_eq!(told, [("a", Some(12), Some(200)), ("b", None, None)], "who speaks no TLS says nothing");
+    assert_eq!(secured.names.lock().unwrap().as_slice(), ["fraud.example.com", "fraud.example.com"]);
+    let asked = secured.asked.lock().unwrap()[0].to_ascii_lowercase();
+    assert!(
+        asked.starts_with("get /x http/1.1\r\n") && asked.contains("host: fraud.example.com\r\n"),
+        "{asked}"
+    );
+    let without = Gateways::default().ask(&caches, vec![probe()]).await;
+    let told: Vec<_> = without.iter().map(|a| (a.pod.as_str(), a.seq)).collect();
+    assert_eq!(told, [("a", None), ("b", Some(12))], "and without, who speaks nothing else");
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use model_release_core::plan::DirectProbe;
 use serde_json::json;
 
 use super::*;
@@ -86,23 +87,36 @@ async fn each_request_is_sent_until_it_is_answered_well_and_once_well_is_enough(
 #[tokio::test]
 async fn by_a_gateway_it_asks_for_that_version_alone() {
     let server = Server::start(|_| response("204 No Content", "", "")).await;
+    asks_for_that_version_alone(&server, false).await;
+    let server = Server::start_tls(|_| response("204 No Content", "", "")).await;
+    asks_for_that_version_alone(&server, true).await;
+    assert_eq!(server.names.lock().unwrap().as_slice(), ["fraud.example.com"]);
+}
+
+async fn asks_for_that_version_alone(server: &Server, tls: bool) {
     let caches = caches(Watched::GatewaySlice, "infra", "gateway", server.address.port());
     let probe = Probe {
         set: "public".into(),
         namespace: "infra".into(),
         service: "gateway".into(),
         port: "http".into(),
+        tls,
         host: "fraud.example.com".into(),
-        path: "/infer".into(),
-        token: "abc-direct".into(),
+        path: "/shop/".into(),
+        token: "abc".into(),
         limit: None,
-        version: Some("9ab1c2d3e4".into()),
+        direct: Some(DirectProbe {
+            token: "abc-direct".into(),
+            version: "9ab1c2d3e4".into(),
+            path: "/shop/infer".into(),
+        }),
     };
     let wanted = Warmup { probes: vec![probe], body: None, ..wanted(1) };
     until(&Warmups::default(), &caches, &wanted, |told| told.good == 1).await;
     let asked = server.asked.lock().unwrap()[0].to_ascii_lowercase();
     for part in [
-        "get /infer ",
+        // Below the path that the release has there.
+        "get /shop/infer ",
         "host: fraud.example.com",
         "x-modelrelease-probe: abc-direct",
         "x-modelrelease-version: 9ab1c2d3e4",

@@ -93,6 +93,13 @@ pub struct Candidate {
     pub evidence_from: Option<Timestamp>,
     /// Times that it lost its endpoints while it had weight.
     pub returns: i32,
+    /// When each gateway's pod that can be asked was seen to lead to it, or nobody could be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub routed_at: Option<Timestamp>,
+    /// Until then, a gateway's pod that did not, and what came of it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub unrouted: String,
     /// Warm-up requests that were answered well.
     #[serde(skip_serializing_if = "is_zero")]
     pub warmed: i32,

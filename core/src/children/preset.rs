@@ -15,11 +15,21 @@ pub(super) struct Ports {
 
 /// How a server says that it is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ready {
+pub enum Ready {
     /// Its HTTP port accepts a connection.
     Connects,
     /// It answers a request for this path.
     Answers(String),
+}
+
+impl Ready {
+    /// Path that is asked for.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Connects => "/",
+            Self::Answers(path) => path,
+        }
+    }
 }
 
 /// A version's ports. Metrics follow the HTTP port wherever the preset serves both on one.

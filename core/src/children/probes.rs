@@ -65,6 +65,20 @@ fn preset_question(preset: Preset, model: &str, http: i32) -> Map<String, Value>
     probe
 }
 
+/// How a server says at its HTTP port that it is ready. None if it is asked in another way, or at another port: it may
+/// not speak HTTP at all, and serve gRPC alone.
+pub(super) fn over_http(pod: &PodFields, preset: Preset, model: &str, http: i32) -> Option<Ready> {
+    let own = pod.readiness_probe.as_ref();
+    let asked = own.map_or_else(|| preset_question(preset, model, http), |own| question(own, http));
+    let there = |way: &str| asked.get(way).filter(|asked| asked.get("port") == Some(&json!(http)));
+    let Some(get) = there("httpGet") else { return there("tcpSocket").map(|_| Ready::Connects) };
+    // A path that kubelet would mend or escape is not ours to guess at.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~!$&'()*+,;=:@%?".contains(c);
+    let path = get.get("path").and_then(Value::as_str).filter(|path| path.chars().all(plain));
+    let path = path.filter(|path| path.starts_with('/'));
+    Some(path.map_or(Ready::Connects, |path| Ready::Answers(path.to_owned())))
+}
+
 /// A user's probe: its question and its numbers.
 fn users(own: &Probe, http: i32) -> Map<String, Value> {
     let mut probe = question(own, http);

@@ -110,7 +110,9 @@ fn shift(status: &mut ModelReleaseStatus, by: SignedDuration, now: Timestamp) {
         begun(time);
     }
     if let Some(memory) = &mut status.state.candidate {
-        for time in [&mut memory.ready_at, &mut memory.exposed_at, &mut memory.unready_since] {
+        for time in
+            [&mut memory.ready_at, &mut memory.routed_at, &mut memory.exposed_at, &mut memory.unready_since]
+        {
             begun(time);
         }
         due(&mut memory.evidence_from);

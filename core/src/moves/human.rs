@@ -21,7 +21,7 @@ pub(super) fn deleted(s: &Situation) -> Option<Move> {
     let hash =
         s.hash(Track::Canary).or(s.hash(Track::Stable)).unwrap_or_else(|| s.release.stable.hash.clone());
     let message = match s.role(Track::Stable) {
-        Some(stable) if s.endpoints(&Hash::known(&stable.hash)) > 0 => {
+        Some(stable) if s.stable_reached() => {
             format!("the release is deleted; {} has all traffic to the end", stable.version)
         }
         Some(_) => "the release is deleted; traffic stays where endpoints are to the end".to_owned(),

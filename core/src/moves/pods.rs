@@ -124,10 +124,10 @@ pub(super) fn new_version_lost(s: &Situation) -> Option<Move> {
 
 /// Row 24: its warm-up was not answered well in time.
 pub(super) fn warmup_failed(s: &Situation) -> Option<Move> {
-    let waits = s.phase() == Phase::Warming || s.phase() == Phase::Replacing && s.committed_percent() < 100;
-    let candidate = s.role(Track::Canary).filter(|_| waits)?;
+    let candidate = s.role(Track::Canary).filter(|_| s.warms())?;
     let (memory, warmup) = (s.candidate()?, s.warmup()?);
-    let over = !s.warmed_up() && s.elapsed(memory.ready_at?) >= warmup.timeout;
+    // That gateways do not lead to it is not its fault.
+    let over = !s.warmed_up() && s.elapsed(s.warms_since()?) >= warmup.timeout;
     let message = || {
         let (name, good, all) = (&candidate.version, memory.warmed, warmup.requests);
         let seconds = warmup.timeout.as_secs();

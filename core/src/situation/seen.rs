@@ -1,9 +1,7 @@
 //! What is seen of the versions: weights, pods, endpoints, and whether they are enough.
 
-use jiff::SignedDuration;
-
 use super::Situation;
-use crate::api::status::{Candidate, Track};
+use crate::api::status::Track;
 use crate::capacity;
 use crate::children;
 use crate::meta::{self, Component};
@@ -12,7 +10,7 @@ use crate::plan::{Key, Kind};
 use crate::pods;
 use crate::release::Release;
 use crate::traffic::{self, Entrance};
-use crate::version::{Hash, Warmup};
+use crate::version::Hash;
 
 /// The traffic object, if it is there and ours.
 fn traffic_object<'a>(release: &Release, observed: &'a Observed) -> Option<&'a Live> {
@@ -137,24 +135,9 @@ impl Situation<'_> {
             .or_else(|| unmade(Component::App))
     }
 
-    /// Whether the candidate's first weight may come: its route proven, its Service known everywhere, warmed up.
-    pub fn warm(&self) -> bool {
-        let wait = SignedDuration::from_secs(self.settings.propagation_wait_seconds);
-        let least = self.release.rollout.warmup.max(wait);
-        self.settled()
-            && self.warmed_up()
-            && self.candidate().and_then(|c| c.ready_at).is_some_and(|at| self.elapsed(at) >= least)
-    }
-
-    /// Whether every warm-up request was answered well, or none is asked for, or none can be brought to the pods.
-    pub fn warmed_up(&self) -> bool {
-        let done = |memory: &Candidate| memory.warmed_at.is_some() || memory.warmup_unreachable;
-        self.warmup().is_none() || self.candidate().is_some_and(done)
-    }
-
-    /// The warm-up of the version on the way, if it has one.
-    pub fn warmup(&self) -> Option<Warmup<'_>> {
-        self.release.version(&self.hash(Track::Canary)?)?.warmup()
+    /// Whether stable has a ready endpoint now: to the end, weight is where endpoints are.
+    pub fn stable_reached(&self) -> bool {
+        self.hash(Track::Stable).is_some_and(|stable| self.endpoints(&stable) > 0)
     }
 
     /// An object of a name that we need and that somebody else has.

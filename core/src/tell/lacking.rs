@@ -1,5 +1,7 @@
 //! What a release asks of proxies and does not get from them: limits, and clients that keep their version.
 
+use super::TOLD;
+use super::message::not_routed;
 use crate::api::reasons::Reason;
 use crate::api::spec::Provider;
 use crate::api::status::Track;
@@ -14,7 +16,11 @@ const SIDECAR: &str = "istio-proxy";
 
 /// The first thing that is lacking, with what to do about it.
 pub(super) fn lacking(s: &Situation) -> Option<(Reason, String)> {
-    unbound(s).or_else(|| unfiltered(s)).or_else(|| unproven(s)).or_else(|| without_sidecar(s))
+    unbound(s)
+        .or_else(|| not_routed(s, TOLD))
+        .or_else(|| unfiltered(s))
+        .or_else(|| unproven(s))
+        .or_else(|| without_sidecar(s))
 }
 
 /// A gateway that does not route the release, as far as it or its controller says.

@@ -127,7 +127,7 @@ fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
             );
             Some((Reason::RolledBack, message))
         }
-        _ => not_applied(s, SETTLING),
+        _ => not_applied(s, SETTLING).or_else(|| not_routed(s, SETTLING)),
     }
 }
 
@@ -148,6 +148,21 @@ pub(super) fn not_applied(s: &Situation, seconds: i64) -> Option<(Reason, String
         let behind = s.observed.gateways.iter().find_map(follows).unwrap_or_default();
         let message = format!(
             "{behind}weights are not in force everywhere after {seconds} s; nothing is scaled down until they are"
+        );
+        (Reason::NotApplied, message)
+    })
+}
+
+/// Gateways that do not lead to the version on the way so many seconds after they could: the pod, and what it answered.
+pub(super) fn not_routed(s: &Situation, seconds: i64) -> Option<(Reason, String)> {
+    s.route_to_check()?;
+    let since = s.status.state.traffic.settled_at?;
+    let told = &s.candidate().filter(|c| !c.unrouted.is_empty())?.unrouted;
+    let canary = name(s, Track::Canary);
+    (s.elapsed(since).as_secs() >= seconds).then(|| {
+        let message = format!(
+            "{told} when {canary} was asked for by its own route; it is asked again, and {canary} gets no weight before. \
+             Look whether that pod may reach the pods of {canary}, and at its log and istiod's"
         );
         (Reason::NotApplied, message)
     })
@@ -175,6 +190,9 @@ pub(super) fn doing(s: &Situation) -> String {
 
 /// What happens in this phase, or is awaited there.
 fn in_phase(s: &Situation, stable: &str, canary: &str) -> String {
+    if let Some((_, message)) = not_routed(s, 0) {
+        return message;
+    }
     match s.phase() {
         Phase::Pending => format!("{} is being made ready", s.release.stable.name),
         Phase::Stable if s.spec_lags() => format!(

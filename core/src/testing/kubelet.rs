@@ -102,6 +102,11 @@ impl World {
             .limit
             .as_ref()
             .map(|limit| !self.refusing.contains(&probe.set) && text.contains(&limit.proof));
-        GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq, limited }
+        let route = probe.direct.as_ref().map(|direct| {
+            let served =
+                self.observed.endpoints.get(&format!("fraud-{}", direct.version)).is_some_and(|n| *n > 0);
+            self.astray.get(&probe.set).copied().unwrap_or(if served { 200 } else { 503 })
+        });
+        GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq, limited, route }
     }
 }

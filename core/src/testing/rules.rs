@@ -225,6 +225,13 @@ pub fn shown(ground: &Ground) -> Vec<Broken> {
     found.0
 }
 
+/// S2: the first weight comes when gateways were seen to lead to the version, as far as that can be seen.
+pub fn led_to(ground: &Ground) -> Vec<Broken> {
+    let mut found = Found::default();
+    weights::led_to(ground, &mut found);
+    found.0
+}
+
 /// S6: what the rollback annotation holds is not started, raised or promoted; it leaves. What is only paused, or under
 /// a word that cannot be read, does not go forward either, but for a flip that was committed before.
 fn held(object: &ModelRelease, old: &ModelReleaseStatus, next: &ModelReleaseStatus, found: &mut Found) {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::limits::limit_token;
 use super::{Entrance, Mirror, PROBE_HEADER, Route, SEQ_HEADER, Split, VERSION_HEADER};
 use crate::api::spec::Provider;
+use crate::api::{LABEL_FOLLOWS, LABEL_FOLLOWS_VERSION};
 use crate::meta::{self, fields, put};
 use crate::plan::{Key, Kind};
 use crate::release::Release;
@@ -49,8 +50,10 @@ fn entrance_host(release: &Release, settings: &Settings, hash: &Hash, entrance: 
 pub(super) fn traffic_object(release: &Release, settings: &Settings, split: &Split) -> (Key, Value) {
     let prefix = route_prefix(&release.namespace, &release.name);
     let mut http = vec![probe(release, &prefix)];
-    for route in &split.routes {
-        let whole = direct(release, settings, &prefix, route);
+    let own = split.routes.iter().map(|route| (route, direct(release, settings, &prefix, route)));
+    let follow = followed(release, split).map(|route| (route, followers(release, settings, &prefix, route)));
+    // A version that a request names is more than the app that it comes from.
+    for (route, whole) in own.chain(follow) {
         http.extend(route.entrance.grpc.then(|| over_grpc(whole.clone())));
         http.push(whole);
     }
@@ -95,6 +98,25 @@ fn direct(release: &Release, settings: &Settings, prefix: &str, route: &Route) -
     let to = Value::Object(destination(release, settings, &route.hash, &route.name, route.entrance));
     let name = format!("{prefix}to-{}", route.hash);
     policed(release, fields([("name", name.into()), ("match", matches.into()), ("route", vec![to].into())]))
+}
+
+/// The versions that apps of users' own may follow: in the mesh, where a proxy knows the labels of its own pod, and
+/// unless a version brings an app of its own, which calls no other's model. Of two of one name the first.
+fn followed<'a>(release: &Release, split: &'a Split) -> impl Iterator<Item = &'a Route> {
+    let routes = if release.traffic.mesh { split.routes.as_slice() } else { &[] };
+    let first = move |at: usize, name: &str| !routes.iter().take(at).any(|other| other.name == name);
+    let own = move |(at, route): &(usize, &Route)| !route.entrance.app && first(*at, &route.name);
+    routes.iter().enumerate().filter(own).map(|(_, route)| route)
+}
+
+/// The route of apps that follow a version. Only sidecars of pods with these labels get it, and never a gateway. A
+/// version's name is a label's value, by the rule of its field.
+fn followers(release: &Release, settings: &Settings, prefix: &str, route: &Route) -> Value {
+    let apps = json!({LABEL_FOLLOWS: release.name, LABEL_FOLLOWS_VERSION: route.name});
+    let to = Value::Object(destination(release, settings, &route.hash, &route.name, route.entrance));
+    let name = format!("{prefix}from-{}", route.hash);
+    let matches = json!([{"sourceLabels": apps}]);
+    policed(release, fields([("name", name.into()), ("match", matches), ("route", vec![to].into())]))
 }
 
 /// The route that everybody else takes.

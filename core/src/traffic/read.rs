@@ -83,7 +83,7 @@ pub fn seq_read(body: &Value) -> Option<i64> {
 /// A route of either provider, as far as weights go.
 struct Routed<'a> {
     name: Option<&'a str>,
-    /// Whether each of its matches asks for headers; none if it has no match but for a path.
+    /// Whether each of its matches asks for headers, or for who sends; none if it has no match but for a path.
     matches_headers: Option<bool>,
     /// Versions and weights, none if one of them cannot be read.
     to: Option<Vec<(Hash, i32)>>,
@@ -147,6 +147,10 @@ impl Ours {
 
     fn istio<'a>(&self, route: &'a Value) -> Routed<'a> {
         let matches = route.get("match").and_then(Value::as_array);
+        let asks = |one: &Value| {
+            let some = |field| one.get(field).and_then(Value::as_object).is_some_and(|all| !all.is_empty());
+            some("headers") || some("sourceLabels")
+        };
         let copies = route.get("mirrors").and_then(|mirrors| mirrors.get(0)).and_then(|copies| {
             let host = at(copies, &["destination", "host"])?.as_str()?;
             let percent = at(copies, &["percentage", "value"])?.as_i64()?;
@@ -156,7 +160,7 @@ impl Ours {
         let to = route.get("route").and_then(Value::as_array);
         Routed {
             name: route.get("name").and_then(Value::as_str),
-            matches_headers: matches.map(|all| !all.is_empty()),
+            matches_headers: matches.map(|all| !all.is_empty() && all.iter().all(asks)),
             to: to.and_then(|all| all.iter().map(|entry| self.destination(entry)).collect()),
             entries: 2..=2,
             copies,

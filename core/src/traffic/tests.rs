@@ -8,6 +8,8 @@ use crate::api::reasons::Reason;
 use crate::meta::sample;
 use crate::observed::Claim;
 
+mod followers;
+
 const TOKEN: &str = "ac1fb0c70e475ec6bdac";
 
 fn entry(hash: &str, name: &str, weight: i32) -> Entry {
@@ -70,6 +72,13 @@ fn the_traffic_object_is_the_contracts() {
             "timeout": "2.5s", "retries": retries,
         })
     };
+    let follow = |hash: &str, name: &str| {
+        let apps = json!({"modelrelease.dev/follows": "fraud", "modelrelease.dev/follows-version": name});
+        json!({
+            "name": format!("mr.ml.fraud.from-{hash}"), "match": [{"sourceLabels": apps}],
+            "route": [to(hash, name)], "timeout": "2.5s", "retries": retries,
+        })
+    };
     assert_eq!(
         body["spec"],
         json!({
@@ -87,6 +96,9 @@ fn the_traffic_object_is_the_contracts() {
                 direct("5f3c0a9b11", &["2026.07", "stable"]),
                 direct("9ab1c2d3e4", &["2026.08", "canary"]),
                 direct("0000000001", &["2026.06"]),
+                follow("5f3c0a9b11", "2026.07"),
+                follow("9ab1c2d3e4", "2026.08"),
+                follow("0000000001", "2026.06"),
                 {
                     "name": "mr.ml.fraud.split",
                     "route": [share("5f3c0a9b11", "2026.07", 90), share("9ab1c2d3e4", "2026.08", 10)],
@@ -102,7 +114,7 @@ fn without_a_version_header_only_the_operator_reaches_a_version_directly() {
     let body = object(&sample::minimal(), &ninety_ten());
     assert_eq!(body["spec"]["http"][1]["match"].as_array().unwrap().len(), 1);
     assert_eq!(body["spec"]["http"][1]["route"][0].get("headers"), None);
-    assert_eq!(body["spec"]["http"][4].get("timeout"), None);
+    assert_eq!(body["spec"]["http"][7].get("timeout"), None);
 }
 
 #[test]
@@ -111,7 +123,7 @@ fn copies_go_to_the_version_that_is_to_get_them_and_weights_stay() {
     let split =
         Split { mirror: Some(Mirror { hash, entrance: Entrance::default(), percent: 30 }), ..ninety_ten() };
     let body = object(&sample::minimal(), &split);
-    let shared = body.pointer("/spec/http/4").unwrap();
+    let shared = body.pointer("/spec/http/7").unwrap();
     let copies = shared["mirrors"].as_array().unwrap();
     assert_eq!(copies.len(), 1);
     assert_eq!(copies[0]["percentage"]["value"], 30);
@@ -127,7 +139,7 @@ fn the_placeholder_is_a_second_entry_with_its_weight_written_out() {
         mirror: None,
     };
     let body = object(&sample::minimal(), &alone);
-    let entries = body.pointer("/spec/http/2/route").unwrap().as_array().unwrap();
+    let entries = body.pointer("/spec/http/3/route").unwrap().as_array().unwrap();
     let weights: Vec<_> = entries.iter().map(|e| e["weight"].as_i64()).collect();
     assert_eq!(weights, [Some(100), Some(0)]);
     assert_eq!(entries[0]["destination"], entries[1]["destination"]);
@@ -175,6 +187,7 @@ fn each_set_that_can_be_asked_is_asked() {
             namespace: "istio-ingress".into(),
             service: "gateway".into(),
             port: "http".into(),
+            tls: false,
             host: "fraud.example.com".into(),
             path: "/".into(),
             token: TOKEN.into(),
@@ -182,7 +195,7 @@ fn each_set_that_can_be_asked_is_asked() {
                 token: format!("{TOKEN}-limit"),
                 proof: limit_proof(&sample::full(), &sample::settings()).unwrap(),
             }),
-            version: None,
+            direct: None,
         }]
     );
     let mut silent = sample::full();
@@ -202,7 +215,7 @@ fn only_objects_outside_the_namespace_are_owned_elsewhere() {
 #[test]
 fn weights_that_cannot_be_relied_on_are_none() {
     let good = object(&sample::full(), &ninety_ten());
-    let split = "/spec/http/4";
+    let split = "/spec/http/7";
     for (why, path, value) in [
         (
             "a host of another release",
@@ -221,7 +234,7 @@ fn weights_that_cannot_be_relied_on_are_none() {
         ("less than 100", "/route/1/weight", json!(9)),
         ("a weight that is no number", "/route/1/weight", json!("10")),
         ("a weight that is left out", "/route/1/weight", Value::Null),
-        ("one entry", "/route", json!([good.pointer("/spec/http/4/route/0").unwrap()])),
+        ("one entry", "/route", json!([good.pointer("/spec/http/7/route/0").unwrap()])),
         ("no entry", "/route", json!([])),
         ("another name", "/name", json!("mr.ml.fraud.splits")),
     ] {
@@ -231,8 +244,8 @@ fn weights_that_cannot_be_relied_on_are_none() {
     }
     for (why, one, other) in [("negative", -10, 110), ("beyond 100", 200, -100)] {
         let mut body = good.clone();
-        body["spec"]["http"][4]["route"][0]["weight"] = json!(one);
-        body["spec"]["http"][4]["route"][1]["weight"] = json!(other);
+        body["spec"]["http"][7]["route"][0]["weight"] = json!(one);
+        body["spec"]["http"][7]["route"][1]["weight"] = json!(other);
         assert_eq!(read_back(&body), None, "{why}");
     }
     for (why, foreign) in [
@@ -240,13 +253,14 @@ fn weights_that_cannot_be_relied_on_are_none() {
         ("a route without a name", json!({"match": [{"uri": {"prefix": "/"}}]})),
         ("a second split", good.pointer(split).unwrap().clone()),
         ("one of ours that takes everything", json!({"name": "mr.ml.fraud.to-5f3c0a9b11"})),
+        ("one of ours that asks for nothing", json!({"name": "mr.ml.fraud.to-5f3c0a9b11", "match": [{}]})),
     ] {
         let mut body = good.clone();
         body.pointer_mut("/spec/http").unwrap().as_array_mut().unwrap().insert(0, foreign);
         assert_eq!(read_back(&body), None, "{why}");
     }
     let mut narrowed = good.clone();
-    narrowed["spec"]["http"][4]["match"] = json!([{"uri": {"prefix": "/a"}}]);
+    narrowed["spec"]["http"][7]["match"] = json!([{"uri": {"prefix": "/a"}}]);
     assert_eq!(read_back(&narrowed), None, "a split that takes only some");
     assert_eq!(read_back(&json!({})), None);
     assert_eq!(seq_read(&json!({})), None);
@@ -391,6 +405,10 @@ fn grpc_has_the_same_weights_on_its_own_port_and_comes_first() {
             "to-9ab1c2d3e4-grpc",
             "to-9ab1c2d3e4",
             "to-0000000001",
+            "from-5f3c0a9b11",
+            "from-9ab1c2d3e4-grpc",
+            "from-9ab1c2d3e4",
+            "from-0000000001",
             "split-grpc",
             "split"
         ]
@@ -401,16 +419,16 @@ fn grpc_has_the_same_weights_on_its_own_port_and_comes_first() {
         assert!(one["headers"].as_object().unwrap().len() > 1, "and what asks for the version: {one}");
     }
     assert_eq!(direct["route"][0]["destination"]["port"]["number"], 9000);
-    let (_, twin) = routes[5];
+    let (_, twin) = routes[9];
     assert_eq!(twin["match"], json!([{"headers": {"content-type": {"prefix": "application/grpc"}}}]));
     assert_eq!(weights_of(twin), [("5f3c0a9b11".into(), 9000, 90), ("9ab1c2d3e4".into(), 9000, 10)]);
-    assert_eq!(weights_of(routes[6].1), [("5f3c0a9b11".into(), 80, 90), ("9ab1c2d3e4".into(), 80, 10)]);
+    assert_eq!(weights_of(routes[10].1), [("5f3c0a9b11".into(), 80, 90), ("9ab1c2d3e4".into(), 80, 10)]);
     let hashes = ["5f3c0a9b11", "9ab1c2d3e4"].map(Hash::known);
     assert_eq!(read_back(&body), Some(vec![(hashes[0].clone(), 90), (hashes[1].clone(), 10)]));
     assert_eq!(routes_read(&body).len(), 3, "a version has one route, however many twins");
     let mut other = body.clone();
-    other["spec"]["http"][5]["route"][0]["weight"] = json!(80);
-    other["spec"]["http"][5]["route"][1]["weight"] = json!(20);
+    other["spec"]["http"][9]["route"][0]["weight"] = json!(80);
+    other["spec"]["http"][9]["route"][1]["weight"] = json!(20);
     assert_eq!(read_back(&other), None, "other weights of gRPC are not what was written");
 }
 
@@ -475,9 +493,15 @@ fn below_a_path_the_model_sees_requests_without_it() {
         &json!([{"delegate": {"name": "fraud", "namespace": "ml"}}])
     );
     assert_eq!(probes(&release, &sample::settings())[0].path, "/fraud/v1/");
+    let direct = &probes_of(&release, &sample::settings(), &Hash::known("9ab1c2d3e4"), "/warm")[0];
+    assert_eq!(direct.path, "/fraud/v1/", "what the pod itself is asked");
     assert_eq!(
-        probes_of(&release, &sample::settings(), &Hash::known("9ab1c2d3e4"), "/warm")[0].path,
-        "/fraud/v1/warm"
+        direct.direct,
+        Some(DirectProbe {
+            token: format!("{TOKEN}-direct"),
+            version: "9ab1c2d3e4".into(),
+            path: "/fraud/v1/warm".into(),
+        })
     );
     assert_eq!(url(&release, &sample::settings()), "http://fraud.example.com/fraud/v1/");
 }

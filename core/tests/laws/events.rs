@@ -48,6 +48,8 @@ pub enum Happens {
     Rate(u16),
     /// The gateways' pods answer the operator, or do not.
     Gateways(bool),
+    /// Their pods lead to the version on the way, or answer in its place.
+    Leads(bool),
     /// The API server serves Istio's kinds, or does not.
     Istio(bool),
     /// Somebody edits a child.
@@ -185,6 +187,7 @@ pub fn befalls() -> impl Strategy<Value = Happens> {
         2 => any::<bool>().prop_map(Happens::Warms),
         1 => proptest::sample::select(vec![0_u16, 2, 200, 20_000]).prop_map(Happens::Rate),
         2 => any::<bool>().prop_map(Happens::Gateways),
+        1 => any::<bool>().prop_map(Happens::Leads),
         1 => any::<bool>().prop_map(Happens::Istio),
     ]
 }

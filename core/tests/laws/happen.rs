@@ -103,6 +103,8 @@ impl Play {
             Happens::Warms(well) => self.world.warms = Some(*well),
             Happens::Rate(rate) => self.world.rate = f64::from(*rate),
             Happens::Gateways(up) => self.world.gateways = *up,
+            Happens::Leads(true) => self.world.astray.clear(),
+            Happens::Leads(false) => drop(self.world.astray.insert("public".into(), 503)),
             Happens::Istio(served) => self.world.observed.istio = *served,
             Happens::Tamper(at) => self.tamper(usize::from(*at)),
             Happens::Remove(at) => {

@@ -242,6 +242,7 @@ impl Play {
         world.prometheus = true;
         world.says = Says::Numbers;
         world.gateways = true;
+        world.astray.clear();
         world.observed.istio = true;
         world.warms = Some(true);
         // So many that whatever can be proven is proven by one block.

@@ -291,6 +291,7 @@ impl Lab {
         if plan.status.is_some() {
             found.extend(rules::commit(object, raw));
             found.extend(rules::shown(&ground));
+            found.extend(rules::led_to(&ground));
             // The last decision adds no words to a status that is here without them.
             found.extend(rules::status(raw).into_iter().filter(|_| !input.release.deleting));
             found.extend(self.unasked(object, raw, plan));

@@ -117,6 +117,12 @@ fn forget(kept: &mut ModelReleaseStatus) {
     if kept.state.traffic.settled_at.is_some() {
         kept.state.traffic.read_at = Some(long_ago);
     }
+    // Only requests that warm a version up are reckoned from here.
+    if let Some(candidate) = &mut kept.state.candidate
+        && !matches!(phase, Phase::Warming | Phase::Replacing)
+    {
+        candidate.routed_at = candidate.routed_at.map(|_| long_ago);
+    }
     for version in &mut kept.versions {
         // Retention counts from here, until the bake is over.
         let counts = version.track == Track::Stable && phase == Phase::Baking;

@@ -19,7 +19,9 @@ pub fn stands_still(around: &str, field: &str) -> bool {
         "versions" => matches!(field, "zeroSince" | "drainedAt" | "retireAt" | "deleteAt"),
         "step" => field == "settledAt",
         "traffic" => matches!(field, "changedAt" | "readAt" | "settledAt"),
-        "candidate" => matches!(field, "readyAt" | "exposedAt" | "unreadySince" | "evidenceFrom"),
+        "candidate" => {
+            matches!(field, "readyAt" | "routedAt" | "exposedAt" | "unreadySince" | "evidenceFrom")
+        }
         "clocks" => field.ends_with("Since") || field == "bakeCountedAt",
         _ => false,
     }

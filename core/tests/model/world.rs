@@ -7,7 +7,7 @@ use model_release_core::api::{self, ModelRelease};
 use model_release_core::observed::{
     Answer, Container, Ended, GatewayAnswer, Live, Observed, Pod, Unanswered, WarmupAnswer,
 };
-use model_release_core::plan::{Asks, Kind, Query};
+use model_release_core::plan::{Asks, Kind, Probe, Query};
 use model_release_core::traffic;
 use model_release_core::version::Hash;
 use serde_json::json;
@@ -84,17 +84,23 @@ impl Lab {
         observed
     }
 
-    /// What is asked is answered: by Prometheus, by gateways, and by a version that is warmed up as well as it serves.
+    /// What is asked is answered: by Prometheus, by gateways, and by a version that is asked by its own route or warmed up
+    /// as well as it serves.
     pub(super) fn answered(&self, asks: &Asks, input: &Input, observed: &mut Observed) {
         observed.answers = asks.queries.iter().map(|query| self.answer(query, input, observed)).collect();
         let seq = observed.children.values().find_map(|live| traffic::seq_read(&live.body));
-        let gateway = |set: &str| GatewayAnswer {
-            set: set.to_owned(),
+        let answers = |hash: &str| {
+            let ready = self.hashes.iter().position(|h| h == hash).is_some_and(|v| input.pods[v].ready > 0);
+            if ready && input.metric != Metric::Errors { 200 } else { 503 }
+        };
+        let gateway = |probe: &Probe| GatewayAnswer {
+            set: probe.set.clone(),
             pod: "gateway-0".into(),
             seq,
             limited: Some(true),
+            route: probe.direct.as_ref().map(|direct| answers(&direct.version)),
         };
-        observed.gateways = asks.probes.iter().map(|probe| gateway(&probe.set)).collect();
+        observed.gateways = asks.probes.iter().map(gateway).collect();
         observed.warmup = asks.warmup.as_ref().map(|warmup| WarmupAnswer {
             hash: warmup.hash.clone(),
             good: if input.metric == Metric::Good { warmup.requests } else { 0 },

@@ -3,7 +3,7 @@
 use model_release_core::api::annotations::{PAUSE, ROLLBACK};
 use model_release_core::api::status::Phase;
 use model_release_core::testing::World;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::*;
 
@@ -197,6 +197,64 @@ fn row_36_first_weight() {
     world.sick.clear();
     let world = world.until("back", |w| w.phase() == Phase::Analyzing);
     assert_eq!(world.status().step.map(|rung| (rung.index, rung.weight)), Some((1, 50)));
+}
+
+#[test]
+fn row_36_waits_for_gateways_that_know_the_route_and_do_not_lead_there() {
+    /// A canary whose readiness is asked in this way, a minute after it was ready.
+    fn after(ready: &Value, change: Change) -> World {
+        let mut world = World::serving("v1");
+        change(&mut world);
+        world.canary(Some("v2")).edit(|spec| spec["canary"]["readinessProbe"] = ready.clone());
+        world.until("ready", |w| w.phase() == Phase::Warming).during(60)
+    }
+    fn answers(world: &mut World, status: u16) {
+        world.astray.insert("public".into(), status);
+    }
+    let connects = json!({"tcpSocket": {}});
+    let path = json!({"httpGet": {"path": "/ready"}});
+    let (waits, goes_on) = (Phase::Warming, Phase::Analyzing);
+    let cases: [(&str, &Value, Change, Phase); 11] = [
+        ("it leads there", &path, |_| {}, goes_on),
+        ("the gateway finds no pod", &path, |w| answers(w, 503), waits),
+        ("a path that is ready fails", &path, |w| answers(w, 500), waits),
+        ("a limit refuses, which shows nothing", &path, |w| answers(w, 429), waits),
+        ("the version has no such path", &path, |w| answers(w, 404), goes_on),
+        ("no path is known: the gateway finds no pod", &connects, |w| answers(w, 503), waits),
+        ("no path is known: the version answers somehow", &connects, |w| answers(w, 501), goes_on),
+        ("nothing tells that it speaks HTTP", &json!({"grpc": {"port": 9090}}), |w| answers(w, 503), goes_on),
+        (
+            "it does not say which routes it has",
+            &path,
+            |w| {
+                answers(w, 503);
+                w.mute.insert("public".into());
+            },
+            goes_on,
+        ),
+        ("there is no pod to ask", &path, |w| w.gateways = false, goes_on),
+        (
+            "there is no port to ask at",
+            &path,
+            |w| {
+                answers(w, 503);
+                w.settings.gateways[0].probe_port = None;
+            },
+            goes_on,
+        ),
+    ];
+    for (why, ready, change, phase) in cases {
+        let world = after(ready, change);
+        assert_eq!(world.phase(), phase, "{why}: {}", world.story());
+    }
+    // A replacement gets all traffic at once: of that all the more.
+    let mut world = World::serving("v1");
+    answers(&mut world, 503);
+    world.stable("v2");
+    let mut world = world.until("ready", |w| w.phase() == Phase::Replacing).during(60);
+    assert_eq!((row(world.clone()), world.percent()), (None, 0), "{}", world.story());
+    world.astray.clear();
+    assert_eq!(row(world), Some("39"));
 }
 
 /// Two steps, of which the first has shown enough.

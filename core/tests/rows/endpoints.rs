@@ -141,7 +141,7 @@ fn row_24_warmup_failed() {
         });
         let phase = if name == "warming" { Phase::Warming } else { Phase::Replacing };
         world.until("ready", |w| {
-            w.phase() == phase && w.status().state.candidate.is_some_and(|c| c.ready_at.is_some())
+            w.phase() == phase && w.status().state.candidate.is_some_and(|c| c.routed_at.is_some())
         })
     };
     let mut found = std::collections::BTreeSet::new();
@@ -159,6 +159,12 @@ fn row_24_warmup_failed() {
     let known =
         super::edges::EDGES.iter().filter(|edge| edge.1 == "24").map(|edge| (edge.0, edge.2)).collect();
     assert_eq!(found, known);
+    // What does not get there is no answer of its own.
+    let mut astray = waiting("warming");
+    astray.astray.insert("public".into(), 503);
+    astray.remember(|status| status.state.candidate.get_or_insert_default().routed_at = None);
+    later(&mut astray, 31);
+    assert_eq!(row(astray), None, "gateways do not lead to it");
     let mut refused = waiting("warming");
     refused.edit(|spec| spec["analysis"]["provider"] = "nowhere".into());
     later(&mut refused, 31);

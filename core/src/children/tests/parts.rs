@@ -151,3 +151,36 @@ fn an_autoscaler_never_goes_below_what_the_release_needs() {
         assert_eq!(scale_read(&of(floor)), Some(scale));
     }
 }
+
+#[test]
+fn how_a_version_answers_by_http_is_told_only_where_its_readiness_is_asked_there() {
+    let answers = |runtime: &Value| {
+        let mut spec = json!({"runtime": {"image": "i"}, "stable": {"version": "v1"}});
+        spec["runtime"].as_object_mut().unwrap().extend(runtime.as_object().unwrap().clone());
+        let release = sample::release("fraud", &spec);
+        ready(&release, &release.stable)
+    };
+    let path = |path: &str| Some(Ready::Answers(path.to_owned()));
+    for (runtime, want) in [
+        (json!({}), Some(Ready::Connects)),
+        (json!({"preset": "triton"}), path("/v2/models/fraud/ready")),
+        (json!({"preset": "mlserver", "modelName": "shop"}), path("/v2/models/shop/ready")),
+        (json!({"readinessProbe": {"httpGet": {"path": "/ready?full=1"}}}), path("/ready?full=1")),
+        (json!({"readinessProbe": {"httpGet": {}}}), path("/")),
+        (json!({"readinessProbe": {"httpGet": {"path": "ready"}}}), Some(Ready::Connects)),
+        (json!({"readinessProbe": {"httpGet": {"path": "/a b"}}}), Some(Ready::Connects)),
+        (json!({"readinessProbe": {"httpGet": {"path": "/ready", "port": 9090}}}), None),
+        (
+            json!({"ports": {"http": 9090}, "readinessProbe": {"httpGet": {"path": "/ready", "port": 9090}}}),
+            path("/ready"),
+        ),
+        (json!({"readinessProbe": {"tcpSocket": {}}}), Some(Ready::Connects)),
+        (json!({"readinessProbe": {"tcpSocket": {"port": 9000}}}), None),
+        (json!({"readinessProbe": {"grpc": {}}}), None),
+        (json!({"readinessProbe": {"exec": {"command": ["cat", "/tmp/ready"]}}}), None),
+        (json!({"preset": "triton", "app": {"image": "a"}}), Some(Ready::Connects)),
+        (json!({"app": {"image": "a", "readinessProbe": {"httpGet": {"path": "/shop"}}}}), path("/shop")),
+    ] {
+        assert_eq!(answers(&runtime), want, "{runtime}");
+    }
+}

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::{Found, Ground};
-use crate::api::status::{Phase, Track};
+use crate::api::status::{ModelReleaseStatus, Phase, Track};
 use crate::observed::Live;
 use crate::plan::{Key, Kind};
 use crate::traffic::read_back;
@@ -35,6 +35,31 @@ pub(super) fn split(ground: &Ground, key: &Key, body: &Value, found: &mut Found)
             rises(ground, hash, track, (of(hash), *to), other_ready, found);
         }
     }
+}
+
+/// The first weight comes when gateways were seen to lead to the version: if any can be asked, and unless its readiness
+/// is asked otherwise than by HTTP.
+pub(super) fn led_to(ground: &Ground, found: &mut Found) {
+    let percent = |status: Option<&ModelReleaseStatus>| {
+        status.and_then(|s| s.step.as_ref()).map_or(0, |rung| rung.weight)
+    };
+    let first = percent(ground.object.status.as_ref()) == 0 && percent(Some(ground.status)) > 0;
+    let spec = &ground.object.spec;
+    let hosts = spec.traffic.as_ref().and_then(|traffic| traffic.hosts.as_ref());
+    let asked = hosts.is_some_and(|hosts| !hosts.is_empty())
+        && ground.settings.gateways.iter().any(|set| set.probe_port.is_some());
+    let candidate = ground.role(Track::Canary).map(|v| v.version.as_str());
+    let mut blocks = [Some(&spec.stable), spec.canary.as_ref()].into_iter().flatten();
+    let block = blocks.find(|block| Some(block.version.as_str()) == candidate);
+    let shared = spec.runtime.as_ref().and_then(|runtime| runtime.pod.readiness_probe.as_ref());
+    let probe = block.and_then(|block| block.model.pod.readiness_probe.as_ref()).or(shared);
+    let http = probe.is_none_or(|probe| probe.grpc.is_none() && probe.exec.is_none());
+    if !first || !asked || !http {
+        return;
+    }
+    let routed = ground.status.state.candidate.as_ref().is_some_and(|memory| memory.routed_at.is_some());
+    found
+        .unless(routed, "S2", || format!("{candidate:?} gets weight, and no gateway was seen to lead there"));
 }
 
 fn rises(
