@@ -10,6 +10,7 @@ pub mod clock;
 pub mod cluster;
 pub mod controller;
 pub mod gateway;
+pub mod istiod;
 pub mod lease;
 pub mod memory;
 pub mod metrics;

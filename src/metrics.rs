@@ -1,5 +1,6 @@
 //! What the operator counts of itself, and the page that tells it. Labels are of known, small sets.
 
+mod pushes;
 mod releases;
 
 use std::fmt;
@@ -9,6 +10,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model_release_core::api::status::HistoryEntry;
+use model_release_core::observed::{Part, Push};
+use model_release_core::pushes::Gateway;
 use model_release_core::settings::Settings;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -17,6 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::pushes::Pushes;
 use self::releases::{Decisions, Releases};
 use crate::watch::{Caches, ReleaseKey};
 
@@ -76,6 +80,7 @@ struct Inner {
     leader: Gauge,
     leads: Arc<AtomicU64>,
     decisions: Decisions,
+    pushes: Pushes,
 }
 
 impl fmt::Debug for Metrics {
@@ -98,6 +103,7 @@ impl Default for Metrics {
             leader: Gauge::default(),
             leads: Arc::default(),
             decisions: Decisions::default(),
+            pushes: Pushes::default(),
             registry: Mutex::default(),
         };
         let build = Family::<Build, Gauge>::default();
@@ -132,6 +138,7 @@ impl Default for Metrics {
             inner.queue_depth.clone(),
         );
         registry.register("leader", "Whether this operator leads", inner.leader.clone());
+        inner.pushes.register(&mut registry);
         let metrics = Self(Arc::new(inner));
         *metrics.registry() = registry;
         metrics
@@ -204,6 +211,21 @@ impl Metrics {
     /// Counts a committed decision; commits that only carry one out count nothing.
     pub fn decided(&self, release: &ReleaseKey, decision: &HistoryEntry) {
         self.0.decisions.count(release, decision);
+    }
+
+    /// Starts the counters of istiod at 0.
+    pub fn istiod(&self) {
+        self.0.pushes.begin();
+    }
+
+    /// Counts a question to istiod.
+    pub fn istiod_question(&self, outcome: &'static str) {
+        self.0.pushes.asked(outcome);
+    }
+
+    /// Notes what istiod tells of gateways: what was sent to which, whether it was refused, and what else is open.
+    pub fn gateway_pushes(&self, sent: &[(&Gateway, Part, bool)], open: &[Push]) {
+        self.0.pushes.tell(sent, open);
     }
 
     /// Notes whether this operator leads.

@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::cluster::{ApiError, ApplyError, Cluster, Read};
 use crate::gateway::Gateways;
+use crate::istiod::Istiod;
 use crate::memory::{Memory, at_least};
 use crate::metrics::Metrics;
 use crate::observe::observe;
@@ -48,6 +49,8 @@ pub struct Ports {
     pub prometheus: Prometheus,
     /// Gateways.
     pub gateways: Gateways,
+    /// istiod's view of them, where the administrator has it asked.
+    pub istiod: Istiod,
     /// Running warm-ups.
     pub warmups: Warmups,
     /// The time.
@@ -146,6 +149,10 @@ async fn world(key: &ReleaseKey, ports: &Ports) -> Result<Option<(Read, Observed
         let now = ports.clock.now();
         let asks = guarded(|| queries(cached, &observed, &ports.settings, now)).unwrap_or_default();
         observed.warmup = ports.warmups.follow(key, &ports.caches, asks.warmup.as_ref());
+        observed.pushes = ports.istiod.pushes();
+        if let Some(until) = asks.pushes_until {
+            ports.istiod.wanted(until);
+        }
         if !asks.queries.is_empty() || !asks.probes.is_empty() {
             tokio::select! {
                 () = ask(asks, ports, &mut observed) => {}

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Events, Leases};
 use crate::controller::Controller;
 use crate::gateway::Gateways;
+use crate::istiod::{self, Istiod};
 use crate::lease::{Election, Lead};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
@@ -127,6 +128,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         election.spawn(running.run(lease_stops));
         lead
     };
+    let istiod = Istiod::new(&settings.traffic, &metrics, &clock);
     let ports = Ports {
         settings,
         caches,
@@ -134,12 +136,17 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         cluster,
         prometheus,
         gateways: Gateways::default(),
+        istiod,
         warmups: Warmups::default(),
         clock,
         metrics,
         step: model_release_core::step,
     };
     background.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
+    if ports.istiod.is_there() {
+        let (settings, caches) = (ports.settings.clone(), ports.caches.clone());
+        background.spawn(istiod::run(ports.istiod.clone(), settings, caches, lead.clone()));
+    }
     let mut work = JoinSet::new();
     work.spawn(Controller::new(ports, woken, lead, health.clone()).run(work_stops));
 

@@ -92,6 +92,17 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
             return Some((field("lagSeconds"), "must lie in 0..3600".into()));
         }
     }
+    if let Some(url) = &settings.traffic.istiod
+        && let Err(problem) = crate::istiod::endpoint(url)
+    {
+        return Some(("traffic.istiod".to_owned(), problem));
+    }
+    if settings.traffic.istiod_token_file.as_ref().is_some_and(|file| !file.starts_with('/')) {
+        return Some((
+            "traffic.istiodTokenFile".to_owned(),
+            "must be the whole path of a file, from / on".into(),
+        ));
+    }
     for (at, set) in settings.gateways.iter().enumerate() {
         let field = |name: &str| format!("gateways[{at}].{name}");
         if set.name.is_empty() || set.name.contains('.') {
@@ -178,6 +189,13 @@ mod tests {
             (
                 "prometheus: {sources: [{name: a, url: 'http://a'}, {name: a, url: 'http://a'}]}",
                 &["prometheus.sources[1].name", "twice"],
+            ),
+            ("traffic: {istiod: 'istiod.istio-system:15014'}", &["traffic.istiod", "http://"]),
+            ("traffic: {istiod: 'https://istiod.istio-system:15014'}", &["traffic.istiod", "http://"]),
+            ("traffic: {istiod: 'http://istiod:15014/debug/syncz'}", &["traffic.istiod", "15014"]),
+            (
+                "traffic: {istiod: 'http://istiod:15014', istiodTokenFile: token}",
+                &["traffic.istiodTokenFile", "path"],
             ),
             ("gateways: [{name: a.b, namespace: n}]", &["gateways[0].name", "dots"]),
             (

@@ -12,6 +12,7 @@ mod check;
 mod evidence;
 pub mod kernel;
 mod promql;
+pub mod share;
 mod verdict;
 mod words;
 

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::status::{Candidate, Phase, Track};
 use crate::drift;
 use crate::facts;
+use crate::share;
 use crate::situation::{Situation, later};
 use crate::wanted;
 
@@ -44,6 +45,7 @@ pub fn next_look(s: &Situation, moved: bool, put_off: Option<Timestamp>) -> Time
     if let Some(look) = s.look {
         due.times.push(look.next_at.max(later(s.now, SignedDuration::from_millis(50))));
     }
+    due.times.extend(share::next_at(s));
     // What is past was looked at just now and did not move anything.
     due.times.into_iter().filter(|t| *t > s.now).min().unwrap_or(idle).min(idle)
 }

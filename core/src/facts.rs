@@ -63,7 +63,12 @@ fn seen(status: &mut ModelReleaseStatus, s: &Situation) {
 
 fn traffic_status(s: &Situation, hash: &Hash, percent: i32) -> Option<TrafficStatus> {
     let version = s.status.versions.iter().find(|v| v.hash == hash.as_str())?;
-    Some(TrafficStatus { hash: hash.to_string(), version: version.version.clone(), percent })
+    Some(TrafficStatus {
+        hash: hash.to_string(),
+        version: version.version.clone(),
+        percent,
+        share: String::new(),
+    })
 }
 
 /// A status that was lost, or restored from somewhere, has forgotten numbers that children bear. The next one has to be

@@ -20,6 +20,8 @@ pub struct Observed {
     pub endpoints: BTreeMap<String, i32>,
     /// What each gateway pod answered, if any was asked.
     pub gateways: Vec<GatewayAnswer>,
+    /// What proxies at gateways have not taken of what istiod sent them, as istiod tells it. Nothing if nobody asks it.
+    pub pushes: Vec<Push>,
     /// What Prometheus answered, if it was asked.
     pub answers: Vec<Answer>,
     /// How far the warm-up of the version on the way has come, if one was asked for.
@@ -121,6 +123,56 @@ pub struct GatewayAnswer {
     pub limited: Option<bool>,
     /// Status code of the version that was asked for by its own route; none if none was, or it did not answer.
     pub route: Option<u16>,
+}
+
+/// What istiod sent to a gateway's pod and the proxy there has not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// Name of the set of gateways.
+    pub set: String,
+    /// The pod.
+    pub pod: String,
+    /// What was sent.
+    pub part: Part,
+    /// Whether the proxy refused it; else it has not said anything yet.
+    pub refused: bool,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A part of a proxy's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Where requests go.
+    Clusters,
+    /// Which ports are open, and the filters there.
+    Listeners,
+    /// Which requests go where.
+    Routes,
+    /// The pods behind a cluster.
+    Endpoints,
+    /// Filters that are sent by themselves.
+    Extensions,
+    /// Certificates.
+    Secrets,
+}
+
+impl Part {
+    /// Each of them.
+    pub const ALL: [Self; 6] =
+        [Self::Clusters, Self::Listeners, Self::Routes, Self::Endpoints, Self::Extensions, Self::Secrets];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clusters => "clusters",
+            Self::Listeners => "listeners",
+            Self::Routes => "routes",
+            Self::Endpoints => "endpoints",
+            Self::Extensions => "extensions",
+            Self::Secrets => "secrets",
+        }
+    }
 }
 
 /// How far a warm-up has come.

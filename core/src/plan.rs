@@ -165,6 +165,8 @@ pub struct Asks {
     /// Of a version that is to be warmed up. It takes its time: the shell goes on with it while it is asked for again,
     /// and tells at each look how far it has come.
     pub warmup: Option<Warmup>,
+    /// Until when istiod's view of the gateways is wanted as new as may be; else now and then will do.
+    pub pushes_until: Option<Timestamp>,
 }
 
 /// Requests that warm a version up. They are no evidence, and only the status of an answer is read.

@@ -46,11 +46,21 @@ pub struct Mesh {
     pub mesh_export_to: Vec<String>,
     /// Buckets per limit; a client beyond them returns with a full one.
     pub max_clients: i32,
+    /// Address of istiod's port for debugging, as in `http://istiod.istio-system:15014`; none: it is not asked.
+    pub istiod: Option<String>,
+    /// File with the token that it is asked with; read each time, for tokens are renewed. None: without one.
+    pub istiod_token_file: Option<String>,
 }
 
 impl Default for Mesh {
     fn default() -> Self {
-        Self { cluster_domain: "cluster.local".into(), mesh_export_to: vec![".".into()], max_clients: 10_000 }
+        Self {
+            cluster_domain: "cluster.local".into(),
+            mesh_export_to: vec![".".into()],
+            max_clients: 10_000,
+            istiod: None,
+            istiod_token_file: None,
+        }
     }
 }
 

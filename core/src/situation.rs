@@ -13,6 +13,7 @@ use crate::observed::Observed;
 use crate::release::{Release, Shadow};
 use crate::seeded::{Bug, on};
 use crate::settings::Settings;
+use crate::share;
 use crate::version::Hash;
 
 pub use seen::weights;
@@ -178,6 +179,18 @@ impl Situation<'_> {
     /// Whether an enforced check has had no usable answer for so long that nothing may rise.
     pub fn blind(&self) -> bool {
         self.look.is_some_and(|look| look.blind)
+    }
+
+    /// Whether the canary's share of the requests is proven not to be what its weight says, and that holds it back. Where
+    /// clients keep their version a few busy ones shift shares, so there it is only told.
+    pub fn skewed(&self) -> bool {
+        !self.release.traffic.sticky && share::skewed(self).is_some()
+    }
+
+    /// Whether nothing may rise, for what cannot be seen or for what is: what goes forward asks this, what goes back does
+    /// not.
+    pub fn unsure(&self) -> bool {
+        self.blind() || self.skewed()
     }
 }
 

@@ -14,9 +14,11 @@ use crate::facts;
 use crate::moves::first_move;
 use crate::observed::Observed;
 use crate::plan::{Asks, Event, Plan, Warmup};
+use crate::pushes;
 use crate::release::Release;
 use crate::room;
 use crate::settings::Settings;
+use crate::share;
 use crate::situation::{self, Situation, later};
 use crate::tell;
 use crate::traffic;
@@ -39,9 +41,10 @@ pub fn queries(object: &ModelRelease, observed: &Observed, settings: &Settings, 
         return Asks::default();
     }
     let (stable, canary) = (s.hash(Track::Stable), s.hash(Track::Canary));
-    let queries = facts::subject(&s, stable.as_ref(), canary.as_ref())
+    let mut queries = facts::subject(&s, stable.as_ref(), canary.as_ref())
         .map(|subject| analysis::queries(&release, &subject, &status.state.checks, now))
         .unwrap_or_default();
+    queries.extend(share::queries(&s));
     let silent = !status.state.traffic.silent.is_empty();
     let route = s.route_to_check();
     let unproven = !s.settled() || silent || facts::limits_unproven(&s) || route.is_some();
@@ -51,7 +54,7 @@ pub fn queries(object: &ModelRelease, observed: &Observed, settings: &Settings, 
         Some((hash, ready)) => traffic::probes_of(&release, settings, &hash, ready.path()),
         None => traffic::probes(&release, settings),
     };
-    Asks { queries, probes, warmup: warmup(&s) }
+    Asks { queries, probes, warmup: warmup(&s), pushes_until: pushes::wanted_until(&s) }
 }
 
 /// The warm-up of a version that is ready, is led to, has its route everywhere, and has not answered all of it yet.
@@ -99,6 +102,9 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
 
     let mut noted = facts::note(&view.of(&old, None));
     let hands_off = view.of(&noted, None).suspended() || view.of(&noted, None).expired();
+    if !hands_off {
+        noted.state.share = share::note(&view.of(&noted, None));
+    }
     let look = if hands_off { None } else { evidence(&view.of(&noted, None)) };
     if let Some(look) = &look {
         noted.state.checks.clone_from(&look.checks);

@@ -3,12 +3,14 @@
 mod events;
 mod lacking;
 mod message;
+mod pushed;
 
 use crate::api::annotations::Rollback;
 use crate::api::conditions::{self, Is, Type};
 use crate::api::reasons::Reason;
 use crate::api::status::{ModelReleaseStatus, Phase, Track};
 use crate::drift;
+use crate::share;
 use crate::situation::Situation;
 use crate::traffic;
 use crate::version::Hash;
@@ -33,6 +35,7 @@ pub fn tell(s: &Situation) -> ModelReleaseStatus {
     status.canary_percent = other.map(|v| s.weight(&Hash::known(&v.hash)));
     status.quality_summary =
         status.analysis.as_ref().map(crate::analysis::quality_summary).unwrap_or_default();
+    share::show(&mut status);
     status.phase.get_or_insert(Phase::Pending);
     status.phase_started_at.get_or_insert(s.now);
     let stalled = stalled(s);
@@ -204,7 +207,8 @@ fn traffic_applied(s: &Situation) -> Said {
         return (Is::False, reason, message);
     }
     if memory.settled_at.is_some() {
-        let in_force = || format!("every gateway has the committed weights{}", not_in_the_mesh(s));
+        let in_force =
+            || format!("every gateway has the committed weights{}{}", not_in_the_mesh(s), pushed::awaited(s));
         return lacking(s).map_or_else(
             || (Is::True, Reason::WeightsInForce, in_force()),
             |(reason, message)| (Is::False, reason, message),

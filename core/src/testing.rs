@@ -68,6 +68,8 @@ pub struct World {
     pub crowded: bool,
     /// Requests a second over all versions.
     pub rate: f64,
+    /// Share of them that the canary gets while it has weight, from 0 to 1; none: what its weight says.
+    pub share: Option<f64>,
     /// Reasons of the decisions, oldest first.
     pub decisions: Vec<(Phase, Phase, crate::api::Reason)>,
     /// Moves made, oldest first: phase before, number of the row, phase after.
@@ -138,6 +140,7 @@ impl World {
             says: Says::Numbers,
             crowded: false,
             rate: 200.0,
+            share: None,
             decisions: Vec::new(),
             moves: Vec::new(),
             writes: Vec::new(),

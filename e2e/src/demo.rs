@@ -239,7 +239,9 @@ fn install(testbed: &Testbed, made: &Made, ground: &Ground) -> Result<(Gateway, 
     let gateway = Gateway::of(testbed)?;
     let auditor = Witness::begin(testbed, &ground.namespace, &[gateway.audited()], Duration::ZERO)?;
     let prometheus = testbed.need("PROMETHEUS_CLUSTER_URL")?;
-    let values = install::values(&made.images, &gateway, prometheus, ground);
+    // What an istiod that is asked tells of pushes; on another cluster it may not be known where it is.
+    let istiod = testbed.need("ISTIOD_URL").ok();
+    let values = install::values(&made.images, &gateway, (prometheus, istiod), ground);
     install::operator(testbed, &values)?;
     Ok((gateway, auditor))
 }

@@ -236,6 +236,8 @@ fn life(part: &mut Part, key: &ReleaseKey, status: &ModelReleaseStatus) {
 
 fn traffic(part: &mut Part, status: &ModelReleaseStatus) {
     let weight = ("traffic_weight_ratio", "Share of the traffic, as committed and as read back");
+    let share_ratio =
+        ("traffic_share_ratio", "Share of the requests of the last blocks, as counted at the entrance");
     for version in &status.versions {
         let track = version.track;
         let observed =
@@ -243,6 +245,10 @@ fn traffic(part: &mut Part, status: &ModelReleaseStatus) {
         let desired = wanted::committed_weight(status, &Hash::known(&version.hash));
         for (source, percent) in [("desired", desired), ("observed", observed)] {
             part.add(weight, &[("track", track.as_str()), ("source", source)], f64::from(percent) / 100.0);
+        }
+        let shown = status.traffic.iter().find(|shown| shown.hash == version.hash);
+        if let Some(share) = shown.and_then(|shown| shown.share.parse().ok()) {
+            part.add(share_ratio, &[("track", track.as_str())], share);
         }
     }
 }

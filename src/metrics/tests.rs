@@ -18,7 +18,7 @@ fn release(name: &str) -> Object {
             {"hash": "c", "version": "v2", "track": "canary", "replicas": 1, "readyReplicas": 0},
         ],
         "step": {"index": 0, "weight": 10, "target": 10},
-        "traffic": [{"hash": "s", "version": "v1", "percent": 100}, {"hash": "c", "version": "v2", "percent": 0}],
+        "traffic": [{"hash": "s", "version": "v1", "percent": 100}, {"hash": "c", "version": "v2", "percent": 0, "share": "0.1034"}],
         "conditions": [{"type": "Stalled", "status": "False", "reason": "Idle", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
         "analysis": {"verdict": "Inconclusive", "quality": {
             "name": "model_accuracy", "verdict": "Inconclusive", "bound": "",
@@ -73,6 +73,7 @@ fn a_release_is_told_as_its_status_stands() {
         "phase_start_timestamp_seconds{namespace=\"models\",name=\"fraud\"} 1767225610.0",
         "traffic_weight_ratio{namespace=\"models\",name=\"fraud\",track=\"stable\",source=\"desired\"} 0.9",
         "traffic_weight_ratio{namespace=\"models\",name=\"fraud\",track=\"canary\",source=\"observed\"} 0.0",
+        "traffic_share_ratio{namespace=\"models\",name=\"fraud\",track=\"canary\"} 0.1034",
         "replicas{namespace=\"models\",name=\"fraud\",track=\"canary\",state=\"ready\"} 0.0",
         "check_value_ratio{namespace=\"models\",name=\"fraud\",check=\"model_accuracy\",track=\"canary\"} 0.921",
         "check_samples{namespace=\"models\",name=\"fraud\",check=\"model_accuracy\",track=\"stable\"} 1200.0",
@@ -89,6 +90,10 @@ fn a_release_is_told_as_its_status_stands() {
     ] {
         assert!(page.contains(&format!("modelrelease_{line}\n")), "{line}\n{page}");
     }
+    assert!(
+        !page.contains("traffic_share_ratio{namespace=\"models\",name=\"fraud\",track=\"stable\"}"),
+        "unknown"
+    );
     assert!(page.ends_with("# EOF\n"));
     assert_eq!(page.matches("# TYPE modelrelease_phase gauge").count(), 1);
 }

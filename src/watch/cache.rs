@@ -191,6 +191,13 @@ impl Caches {
         }
     }
 
+    /// Wakes releases for what no watch tells.
+    pub fn wake(&self, releases: impl IntoIterator<Item = ReleaseKey>) {
+        for key in releases {
+            let _ = self.0.wakes.send(key);
+        }
+    }
+
     /// Whether every watch has listed once.
     pub fn synced(&self) -> bool {
         self.read().kinds.values().all(|kept| *kept != Kept::Waiting)

@@ -11,6 +11,7 @@ use model_release_operator::clock::Clock;
 use model_release_operator::cluster::{Cluster, Events, Leases};
 use model_release_operator::controller::Controller;
 use model_release_operator::gateway::Gateways;
+use model_release_operator::istiod::{self, Istiod};
 use model_release_operator::lease::{Election, Lead};
 use model_release_operator::memory::Memory;
 use model_release_operator::metrics::Metrics;
@@ -82,6 +83,7 @@ impl Operator {
         };
         let prometheus = Prometheus::new(&[], &metrics, &clock).unwrap();
         let gateways = Gateways::default();
+        let istiod = Istiod::new(&settings.traffic, &metrics, &clock);
         let ports = Ports {
             settings,
             caches,
@@ -89,12 +91,17 @@ impl Operator {
             cluster,
             prometheus,
             gateways,
+            istiod,
             warmups: Warmups::default(),
             clock,
             metrics: metrics.clone(),
             step,
         };
         tasks.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
+        if ports.istiod.is_there() {
+            let (settings, caches) = (ports.settings.clone(), ports.caches.clone());
+            tasks.spawn(istiod::run(ports.istiod.clone(), settings, caches, lead.clone()));
+        }
         let mut work = JoinSet::new();
         work.spawn(Controller::new(ports, woken, lead.clone(), health).run(work_stops));
         Self { tasks, work, election, stop_work, stop_lease, metrics, lead }

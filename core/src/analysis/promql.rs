@@ -14,6 +14,8 @@
 //! gives nothing, so that no lifetime is ever taken for a block; an instance of which any total fell was restarted and
 //! gives nothing. All rows of a check come in one question and are therefore of one instant.
 
+mod requests;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -21,6 +23,8 @@ use crate::api::status::Grade;
 use crate::release::Release;
 use crate::settings::Entrance;
 use crate::version::Hash;
+
+pub(super) use self::requests::requests;
 
 /// Answers whose label came and that were right.
 pub(super) const CORRECT: &str = "model_predictions_correct_total";
@@ -132,6 +136,13 @@ impl<'a> Names<'a> {
         let names: Vec<String> = self.hashes().map(|hash| regex(&self.entrance(hash))).collect();
         names.join("|")
     }
+
+    /// A regular expression, quoted, for the names of Envoy's clusters of the versions. Port 9000 is gRPC's. The domain is
+    /// the cluster's own; a row is taken by its exact name and namespace.
+    fn clusters(&self) -> String {
+        let namespace = regex(&self.release.namespace);
+        quoted(&format!("outbound[|](80|9000)[|][|]({})[.]{namespace}[.]svc[.].+", self.objects()))
+    }
 }
 
 /// Asks for labelled and right answers of a block. `width` in milliseconds.
@@ -174,11 +185,7 @@ pub(super) fn error_rate(names: &Names<'_>, entrance: Entrance, width: i64) -> S
     let mut rows = Rows::default();
     match entrance {
         Entrance::Envoy => {
-            // Port 9000 is gRPC's. The domain is the cluster's own; a row is taken by its exact name and namespace.
-            let cluster = quoted(&format!(
-                "outbound[|](80|9000)[|][|]({objects})[.]{}[.]svc[.].+",
-                regex(&names.release.namespace)
-            ));
+            let cluster = names.clusters();
             let of = |class: &str| {
                 format!("envoy_cluster_upstream_rq{{cluster_name=~{cluster},response_code_class{class}}}")
             };
@@ -205,16 +212,7 @@ pub(super) fn error_rate(names: &Names<'_>, entrance: Entrance, width: i64) -> S
             rows.add(key, "n2", &never_arrived);
         }
         Entrance::IstioGateway => {
-            let mut gateways: Vec<String> =
-                names.release.traffic.sets.iter().map(|set| regex(&set.namespace)).collect();
-            gateways.sort_unstable();
-            gateways.dedup();
-            // A release that only callers in the mesh reach has no gateway to name.
-            let from = if gateways.is_empty() {
-                String::new()
-            } else {
-                format!("source_workload_namespace=~{},", quoted(&gateways.join("|")))
-            };
+            let from = gateways(names);
             let base = format!(
                 "reporter=\"source\",{from}destination_service_namespace={namespace},destination_service_name=~{},response_flags!=\"RL\"",
                 quoted(&objects)
@@ -223,6 +221,20 @@ pub(super) fn error_rate(names: &Names<'_>, entrance: Entrance, width: i64) -> S
         }
     }
     rows.0
+}
+
+/// A matcher, with the comma after it, of the namespaces that the release's gateways run in; empty for a release that only
+/// callers in the mesh reach, which has no gateway to name.
+fn gateways(names: &Names<'_>) -> String {
+    let mut gateways: Vec<String> =
+        names.release.traffic.sets.iter().map(|set| regex(&set.namespace)).collect();
+    gateways.sort_unstable();
+    gateways.dedup();
+    if gateways.is_empty() {
+        String::new()
+    } else {
+        format!("source_workload_namespace=~{},", quoted(&gateways.join("|")))
+    }
 }
 
 /// Failed requests by HTTP, failed ones by gRPC, and all, of Istio's own counter.

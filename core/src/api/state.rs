@@ -33,6 +33,9 @@ pub struct State {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub checks: BTreeMap<String, Checkpoint>,
+    /// The canary's share of the requests, while it is on trial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<ShareState>,
     /// Number of the last decision after which everything was found as it is wanted: what differs then was changed by
     /// somebody else.
     pub applied: i64,
@@ -57,6 +60,7 @@ impl Default for State {
             traffic: TrafficState::default(),
             limits: LimitsState::default(),
             checks: BTreeMap::new(),
+            share: None,
             applied: 0,
             drift: Drift::default(),
             awaited: String::new(),
@@ -323,4 +327,40 @@ pub struct Checkpoint {
     pub failing: i32,
     /// A failure is latched.
     pub failed: bool,
+}
+
+/// Memory of the canary's share of the requests in the present attempt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ShareState {
+    /// Record of the test that holds it against the weight, and how far it got, in base64. One that is of other versions
+    /// or another attempt, or that cannot be read, starts afresh.
+    #[schemars(length(max = 1024))]
+    pub checkpoint: String,
+    /// Requests of both versions since that test began, or began anew.
+    pub requests: f64,
+    /// Weight in percent that the next two are of.
+    pub weight: i32,
+    /// The canary's requests in the last blocks at that weight; each counts 0.9 of the one after it.
+    pub recent_canary: f64,
+    /// Requests of both versions in the same blocks.
+    pub recent_requests: f64,
+    /// Why the last answer brought nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Reason>,
+    /// What was proven, until a test that was begun anew has seen 1,000 requests and proves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skewed: Option<Skewed>,
+}
+
+/// A share that was proven not to be what its weight says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Skewed {
+    /// The weight in percent.
+    pub weight: i32,
+    /// The canary's share in percent, one place.
+    pub percent: String,
+    /// About how many requests that is of.
+    pub requests: i64,
 }

@@ -10,7 +10,8 @@ pub use super::evidence::{AnalysisStatus, CheckStatus, Difference, Grade, Number
 use super::reasons::Reason;
 use super::schema;
 pub use super::state::{
-    Bound, Candidate, Checkpoint, Clocks, Drift, Handled, LimitsState, PodCounts, State, TrafficState,
+    Bound, Candidate, Checkpoint, Clocks, Drift, Handled, LimitsState, PodCounts, ShareState, Skewed, State,
+    TrafficState,
 };
 
 /// What is true of the release, what was decided and why.
@@ -324,6 +325,10 @@ pub struct TrafficStatus {
     pub version: String,
     /// Its percent of the traffic.
     pub percent: i32,
+    /// Its share of the requests that were counted at the entrance in about the last ten blocks of `analysis.interval`,
+    /// from 0 to 1, four places. Only beside a canary that has weight, where Prometheus tells.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub share: String,
 }
 
 /// A version that is not tried again until it changes.

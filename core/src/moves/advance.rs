@@ -71,7 +71,7 @@ pub(super) fn first_weight(s: &Situation) -> Option<Move> {
     let borne = match s.phase() {
         Phase::Warming => s.shadow_due().is_none() && s.warm(),
         Phase::Shadowing => {
-            let gate = s.look.is_some_and(|look| look.step_gate) && !s.blind();
+            let gate = s.look.is_some_and(|look| look.step_gate) && !s.unsure();
             let least =
                 s.release.rollout.shadow.as_ref().map_or(SignedDuration::ZERO, |shadow| shadow.min_duration);
             gate && s.dwelt()? >= least
@@ -100,7 +100,7 @@ pub(super) fn next_step(s: &Situation) -> Option<Move> {
         Some(Move::new(Act::Step, hash.clone(), Phase::Analyzing, Reason::StepAdvanced, message, effect))
     };
     // The first weight needs no evidence; there is none before it.
-    if rung.target > rung.weight && (rung.weight == 0 || !s.blind()) {
+    if rung.target > rung.weight && (rung.weight == 0 || !s.unsure()) {
         let enough = s.ready(&hash, s.need(rung.target));
         let message = format!("{} gets {} %", name(s, Track::Canary), rung.target);
         return enough.then(|| step(rung.index, rung.target, rung.target, message))?;
@@ -110,7 +110,7 @@ pub(super) fn next_step(s: &Situation) -> Option<Move> {
     let present = usize::try_from(rung.index).ok().and_then(|i| steps.get(i)).or(steps.first())?;
     let least = present.min_duration;
     let next = steps.get(next)?;
-    let gate = s.look.is_some_and(|look| look.step_gate) && !s.blind() && s.dwelt()? >= least;
+    let gate = s.look.is_some_and(|look| look.step_gate) && !s.unsure() && s.dwelt()? >= least;
     let message = format!("{} may have {} %; it grows for it", name(s, Track::Canary), next.percent);
     gate.then(|| step(rung.index.saturating_add(1), rung.weight, next.percent, message))?
 }
@@ -119,8 +119,8 @@ pub(super) fn next_step(s: &Situation) -> Option<Move> {
 pub(super) fn all_traffic(s: &Situation) -> Option<Move> {
     let hash = s.hash(Track::Canary)?;
     let warm = match s.phase() {
-        // A human's word stands also for what cannot be seen.
-        Phase::Promoting => !s.blind() || s.candidate().is_some_and(|c| c.by_hand),
+        // A human's word stands also for what cannot be seen, or is seen and doubted.
+        Phase::Promoting => !s.unsure() || s.candidate().is_some_and(|c| c.by_hand),
         Phase::Replacing => s.warm(),
         _ => return None,
     };

@@ -57,12 +57,12 @@ pub(super) fn undecided_and_held(s: &Situation) -> Option<Move> {
     Some(Move { numbers: s.look.map(|l| l.numbers.clone()).unwrap_or_default(), ..found })
 }
 
-/// Whether the candidate is undecided for too long, in a sentence. One that waits for a human's word is not, nor is one
-/// that gets no traffic.
+/// Whether the candidate is undecided for too long, in a sentence. One that passes and is held back by its share of the
+/// requests is undecided too. One that waits for a human's word is not, nor is one that gets no traffic.
 fn overdue(s: &Situation, wish: OnInconclusive) -> Option<String> {
     let judged = matches!(s.phase(), Phase::Shadowing | Phase::Analyzing);
     let candidate = s.role(Track::Canary).filter(|_| judged && s.release.rollout.on_inconclusive == wish)?;
-    let undecided = matches!(s.look?.outcome, Outcome::Undecided { .. });
+    let undecided = matches!(s.look?.outcome, Outcome::Undecided { .. }) || s.skewed();
     let waits = s.candidate().is_some_and(|c| c.passed_at.is_some()) || s.release.rollout.dark();
     let allowed = s.release.rollout.max_duration;
     let over = undecided && !waits && s.analysed()? >= allowed;
@@ -83,7 +83,7 @@ pub(super) fn passed(s: &Situation) -> Option<Move> {
         i64::from(rung.index).saturating_add(1) >= i64::try_from(steps.len()).unwrap_or(i64::MAX);
     let least = usize::try_from(rung.index).ok().and_then(|i| steps.get(i)).or(steps.last())?.min_duration;
     let long_enough = rung.weight == rung.target && s.dwelt()? >= least;
-    if !at_the_last || !long_enough || s.release.rollout.dark() || s.blind() || !s.free(&candidate) {
+    if !at_the_last || !long_enough || s.release.rollout.dark() || s.unsure() || !s.free(&candidate) {
         return None;
     }
     let Outcome::Pass { reason, message, numbers } = &s.look?.outcome else { return None };

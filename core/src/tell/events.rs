@@ -7,6 +7,7 @@ use crate::api::status::{Act, HistoryEntry, ModelReleaseStatus, Phase};
 use crate::moves::Move;
 use crate::moves::human::promote_in_vain;
 use crate::plan::{Event, Key};
+use crate::share;
 use crate::situation::Situation;
 
 /// The events of a look: its decision, and what has begun.
@@ -43,6 +44,12 @@ pub fn events(
         {
             all.push(warn(reason, Act::Hold, format!("{}: {}", condition.reason, condition.message)));
         }
+    }
+    let known = |status: &ModelReleaseStatus| status.state.share.as_ref().is_some_and(|s| s.skewed.is_some());
+    if !known(old)
+        && let Some(message) = share::sentence(s)
+    {
+        all.push(warn(Reason::SplitSkewed, Act::Hold, message));
     }
     for key in drifted {
         let message = format!("{key} was changed by somebody else and is put right");

@@ -2,9 +2,11 @@
 
 use super::TOLD;
 use super::message::not_routed;
+use super::pushed;
 use crate::api::reasons::Reason;
 use crate::api::spec::Provider;
 use crate::api::status::Track;
+use crate::share;
 use crate::situation::Situation;
 use crate::traffic;
 
@@ -18,8 +20,10 @@ const SIDECAR: &str = "istio-proxy";
 pub(super) fn lacking(s: &Situation) -> Option<(Reason, String)> {
     unbound(s)
         .or_else(|| not_routed(s, TOLD))
+        .or_else(|| skewed(s))
         .or_else(|| unfiltered(s))
         .or_else(|| unproven(s))
+        .or_else(|| refused(s))
         .or_else(|| without_sidecar(s))
 }
 
@@ -37,6 +41,21 @@ fn unbound(s: &Situation) -> Option<(Reason, String)> {
         s.settings.propagation_wait_seconds
     );
     Some((Reason::NotApplied, message))
+}
+
+/// Requests that go otherwise than by the weights.
+fn skewed(s: &Situation) -> Option<(Reason, String)> {
+    Some((Reason::SplitSkewed, share::sentence(s)?))
+}
+
+/// A gateway's pod that has refused something, be it somebody else's: nothing new of that part reaches it.
+fn refused(s: &Situation) -> Option<(Reason, String)> {
+    let message = format!(
+        "{}, and keeps what it had, for every host there, until what it refuses is put right; the proxy's log and istiod's \
+         say what that is. Weights and rollbacks do not wait for it as long as the pod follows them",
+        pushed::refused(s)?
+    );
+    Some((Reason::Refused, message))
 }
 
 /// A set of gateways that takes no filters.
@@ -70,9 +89,14 @@ fn unproven(s: &Situation) -> Option<(Reason, String)> {
     let memory = &s.status.state.limits;
     let late = memory.since.is_some_and(|at| s.elapsed(at).as_secs() >= SOON);
     (late && !memory.lacking.is_empty()).then(|| {
+        let unknown =
+            "it cannot be reached, or istiod or the proxy refused the filter, which their logs tell";
+        let why = pushed::refused(s).map_or_else(
+            || unknown.to_owned(),
+            |said| format!("{said}, be it for this filter or for another's, which the proxy's log tells"),
+        );
         let message = format!(
-            "{} was asked and does not refuse as rateLimit says: it cannot be reached, or istiod or the proxy refused the \
-             filter, which their logs tell; it is asked again each minute",
+            "{} was asked and does not refuse as rateLimit says: {why}; it is asked again each minute",
             memory.lacking
         );
         (Reason::RateLimitUnsupported, message)

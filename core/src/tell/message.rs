@@ -1,10 +1,11 @@
 //! The one sentence: what happens, what is awaited, or why the release cannot go on alone.
 
-use super::name;
+use super::{name, pushed};
 use crate::analysis::Outcome;
 use crate::api::reasons::Reason;
 use crate::api::status::{Phase, Track};
 use crate::observed::GatewayAnswer;
+use crate::share;
 use crate::situation::Situation;
 use crate::version::Hash;
 
@@ -42,7 +43,8 @@ pub(super) fn awaits_promotion(s: &Situation) -> bool {
 /// Whether the candidate is undecided for too long, and is kept all the same.
 pub(super) fn overdue(s: &Situation) -> bool {
     let judged = matches!(s.phase(), Phase::Shadowing | Phase::Analyzing);
-    let undecided = s.look.is_some_and(|look| matches!(look.outcome, Outcome::Undecided { .. }));
+    let undecided =
+        s.skewed() || s.look.is_some_and(|look| matches!(look.outcome, Outcome::Undecided { .. }));
     judged && undecided && s.candidate().is_some_and(|c| c.overdue_at.is_some()) && !awaits_promotion(s)
 }
 
@@ -100,6 +102,9 @@ fn stalled_by_phase(s: &Situation) -> Option<(Reason, String)> {
                 format!("{} is undecided after maxDuration; it keeps its weight", name(s, Track::Canary));
             Some((Reason::Inconclusive, message))
         }
+        Phase::Promoting if held_by_share(s).is_some() && s.phase_age() >= deadline => {
+            Some((Reason::Inconclusive, held_by_share(s)?))
+        }
         Phase::Promoting if s.committed_percent() < 100 && s.phase_age() >= deadline => {
             let message =
                 format!("{} does not reach the size that all traffic needs", name(s, Track::Canary));
@@ -147,7 +152,8 @@ pub(super) fn not_applied(s: &Situation, seconds: i64) -> Option<(Reason, String
     (s.elapsed(since).as_secs() >= seconds).then(|| {
         let behind = s.observed.gateways.iter().find_map(follows).unwrap_or_default();
         let message = format!(
-            "{behind}weights are not in force everywhere after {seconds} s; nothing is scaled down until they are"
+            "{behind}weights are not in force everywhere after {seconds} s; nothing is scaled down until they are{}",
+            pushed::not_taken(s)
         );
         (Reason::NotApplied, message)
     })
@@ -166,6 +172,12 @@ pub(super) fn not_routed(s: &Situation, seconds: i64) -> Option<(Reason, String)
         );
         (Reason::NotApplied, message)
     })
+}
+
+/// What keeps a canary from more weight whatever the evidence says: requests that do not go by its weight.
+fn held_by_share(s: &Situation) -> Option<String> {
+    let by_hand = s.phase() == Phase::Promoting && s.candidate().is_some_and(|c| c.by_hand);
+    share::sentence(s).filter(|_| s.skewed() && !by_hand && s.committed_percent() < 100)
 }
 
 /// What happens, or what is awaited.
@@ -222,6 +234,9 @@ fn in_phase(s: &Situation, stable: &str, canary: &str) -> String {
                 Some(shadow) => format!("gets copies of {} % of the requests", shadow.mirror_percent),
                 None => format!("has {} %", s.committed_percent()),
             };
+            if let Some(held) = held_by_share(s) {
+                return held;
+            }
             let evidence = match s.look.map(|look| &look.outcome) {
                 Some(
                     Outcome::Undecided { message }
@@ -233,6 +248,7 @@ fn in_phase(s: &Situation, stable: &str, canary: &str) -> String {
             format!("{canary} {share}; {evidence}")
         }
         Phase::Promoting if s.committed_percent() == 100 => format!("{canary} gets all traffic"),
+        Phase::Promoting if held_by_share(s).is_some() => held_by_share(s).unwrap_or_default(),
         Phase::Promoting => format!("{canary} grows to the size that all traffic needs"),
         Phase::Baking => format!(
             "{stable} has all traffic and is watched for {} s; {} is kept warm",

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::World;
+use crate::analysis::share::SHARE;
+use crate::api::status::Track;
 use crate::observed::{Answer, Unanswered};
 use crate::plan::Query;
 use crate::traffic;
@@ -58,13 +60,16 @@ impl World {
         read.iter()
             .map(|(hash, weight)| {
                 let extra = copied.as_ref().filter(|(to, _)| to == hash).map_or(0, |(_, percent)| *percent);
-                let weight = weight + extra;
+                let canary = names.iter().any(|v| v.hash == hash.as_str() && v.track == Track::Canary);
+                let split = self.share.filter(|_| (1..=99).contains(weight));
+                let share = split.map(|share| if canary { share } else { 1.0 - share });
+                let share = share.unwrap_or(f64::from(*weight) / 100.0) + f64::from(extra) / 100.0;
                 let name = names
                     .iter()
                     .find(|v| v.hash == hash.as_str())
                     .map(|v| v.version.clone())
                     .unwrap_or_default();
-                (hash.to_string(), name, self.rate * f64::from(weight) / 100.0)
+                (hash.to_string(), name, self.rate * share)
             })
             .collect()
     }
@@ -87,7 +92,8 @@ impl World {
             (meta.name.clone().unwrap_or_default(), meta.namespace.clone().unwrap_or_default());
         let mut rows = Vec::new();
         for (hash, name, rate) in self.requests() {
-            let events = (rate * seconds).round();
+            // Of few requests a rounded part would be another share.
+            let events = if query.id.check == SHARE { rate * seconds } else { (rate * seconds).round() };
             let share = if quality {
                 *self.accuracy.get(&name).unwrap_or(&0.9)
             } else {

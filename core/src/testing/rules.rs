@@ -122,6 +122,7 @@ pub fn commit(object: &ModelRelease, next: &ModelReleaseStatus) -> Vec<Broken> {
         held(object, old, next, &mut found);
         named(object, old, next, &mut found);
         proven(object, next, &mut found);
+        fits(object, next, &mut found);
         if object.metadata.deletion_timestamp.is_some() {
             let verdict = next.decision.as_ref().map(|d| d.verdict);
             found.unless(verdict == Some(Act::Delete), "S13", || format!("{verdict:?} while it is deleted"));
@@ -172,6 +173,26 @@ fn named(object: &ModelRelease, old: &ModelReleaseStatus, next: &ModelReleaseSta
     });
 }
 
+/// S3: where the canary's share of the requests is proven not to be what its weight says, no evidence moves it forward,
+/// unless clients keep their version.
+fn fits(object: &ModelRelease, next: &ModelReleaseStatus, found: &mut Found) {
+    let skewed = next.state.share.as_ref().and_then(|share| share.skewed.as_ref());
+    let sticky = object.spec.traffic.as_ref().and_then(|t| t.sticky) == Some(true);
+    let reason = next.decision.as_ref().map(|decision| decision.reason);
+    let forward = matches!(
+        reason,
+        Some(
+            Reason::StepAdvanced
+                | Reason::QualityPassed
+                | Reason::GuardrailsPassed
+                | Reason::AwaitingPromotion
+        )
+    );
+    found.unless(sticky || skewed.is_none() || !forward, "S3", || {
+        format!("{reason:?} although requests go otherwise than by weight: {skewed:?}")
+    });
+}
+
 /// S3: what passed by quality, or by guardrails alone, has as many events counted as the user demands.
 fn proven(object: &ModelRelease, next: &ModelReleaseStatus, found: &mut Found) {
     let Some(decision) = &next.decision else { return };
@@ -206,6 +227,12 @@ pub fn neutral(old: &ModelReleaseStatus, next: &ModelReleaseStatus) -> Vec<Broke
         let moved = counts(check) != same.map_or([0; 4], counts);
         found.unless(!moved, "S4", || format!("no number was answered, and the counts of {name} moved"));
     }
+    let sums = |s: &ModelReleaseStatus| {
+        let known = s.state.share.as_ref();
+        known.map_or([0; 2], |k| [k.recent_canary, k.recent_requests].map(f64::to_bits))
+    };
+    let moved = sums(next) != sums(old) && sums(next) != [0; 2];
+    found.unless(!moved, "S4", || "no number was answered, and the canary's share moved".into());
     found.0
 }
 

@@ -91,6 +91,8 @@ pub fn status(raw: &ModelReleaseStatus) -> Value {
     let mut value = serde_json::to_value(&kept).unwrap();
     if let Some(state) = value.get_mut("state").and_then(Value::as_object_mut) {
         state.remove("drift");
+        // Here requests go as the weights say, so that there is nothing to remember of them.
+        state.remove("share");
     }
     // An attempt differs from the one before; more is not asked of its number.
     if let Some(attempt) = value.pointer_mut("/state/candidate/attempt")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model_release_core::analysis::share::SHARE;
 use model_release_core::api::status::{Phase, Track};
 use model_release_core::api::{self, ModelRelease};
 use model_release_core::observed::{
@@ -117,7 +118,15 @@ impl Lab {
         let stable = live.map(|v| v.hash.clone()).unwrap_or_default();
         let quality = query.promql.contains("model_predictions");
         let mut rows = Vec::new();
-        let weighty = weights.into_iter().flatten().filter(|(_, weight)| *weight > 0).map(|(hash, _)| hash);
+        let weight_of = |hash: &Hash| {
+            let all = weights.iter().flatten().filter(|(other, _)| other == hash);
+            all.map(|(_, weight)| *weight).sum::<i32>()
+        };
+        let requests = |hash: &Hash| {
+            if query.id.check == SHARE { f64::from(weight_of(hash)) * 100.0 } else { 10_000.0 }
+        };
+        let weighty =
+            weights.iter().flatten().filter(|(_, weight)| *weight > 0).map(|(hash, _)| hash.clone());
         let shadowed = status.versions.iter().filter(|v| v.track == Track::Canary && copied);
         for hash in weighty.chain(shadowed.map(|v| Hash::known(&v.hash))) {
             let other = hash.as_str() != stable;
@@ -141,7 +150,7 @@ impl Lab {
                 rows.push(json!({"metric": labels, "value": [time, value.to_string()]}));
             };
             row("k", share * 10_000.0);
-            row("n", 10_000.0);
+            row("n", requests(&hash));
             if quality && query.promql.contains("\"ck\"") {
                 row("ck", 1.0);
                 row("cn", 1.0);

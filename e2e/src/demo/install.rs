@@ -70,7 +70,12 @@ impl Gateway {
 }
 
 /// Values of the chart for this cluster.
-pub fn values(images: &Images, gateway: &Gateway, prometheus: &str, ground: &Ground) -> Value {
+pub fn values(
+    images: &Images,
+    gateway: &Gateway,
+    (prometheus, istiod): (&str, Option<&str>),
+    ground: &Ground,
+) -> Value {
     let own = json!({"name": "default", "url": prometheus, "entrance": "envoy", "lagSeconds": 2});
     let sources: Vec<Value> = std::iter::once(own).chain(ground.more_sources.iter().cloned()).collect();
     let own = [gateway.name.as_str(), HTTP_ROUTES];
@@ -94,6 +99,7 @@ pub fn values(images: &Images, gateway: &Gateway, prometheus: &str, ground: &Gro
             "envoyFilters": true,
         }],
         "prometheus": {"sources": sources},
+        "traffic": {"istiod": istiod.unwrap_or_default()},
     })
 }
 
@@ -187,7 +193,7 @@ mod tests {
             service: "istio-ingressgateway".into(),
             selector: json!({"istio": "ingressgateway"}),
         };
-        let values = values(&images, &gateway, "http://prometheus:9090", &Ground::new("demo", 90));
+        let values = values(&images, &gateway, ("http://prometheus:9090", None), &Ground::new("demo", 90));
         assert_eq!(values["image"]["repository"], "localhost/operator");
         let settings: Settings = serde_json::from_value(json!({
             "gateways": values["gateways"], "prometheus": values["prometheus"], "fetcherImage": values["fetcherImage"],

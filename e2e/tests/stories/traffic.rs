@@ -28,6 +28,11 @@ pub fn full() -> bool {
     std::env::var("TRAFFIC").is_ok_and(|how| how == "full")
 }
 
+/// Whether a part is to be told: those that always are, unless `PARTS` lists some, as in `PARTS=mesh,gateways`.
+fn wanted(part: &str, always: bool) -> bool {
+    std::env::var("PARTS").map_or(always, |parts| parts.split(',').any(|other| other == part))
+}
+
 /// All parts, one after another, for each has the gateway to itself; the table of what was measured, and what was not
 /// as it must be.
 pub async fn as_clients_see_it(stage: &Arc<Stage>) -> Vec<String> {
@@ -38,23 +43,41 @@ pub async fn as_clients_see_it(stage: &Arc<Stage>) -> Vec<String> {
         Err(error) => problems.push(format!("{part}: {error}")),
     };
     let mut written = Written::default();
-    for by in By::ALL {
-        note("shares", shares::and_who_gets_which(stage, by).await);
-        note("limits", limits::know_no_version(stage, by).await);
-    }
-    if full() {
+    if wanted("control", full()) {
         note("control", transitions::would_be_seen(stage).await);
-        for by in By::ALL {
+    }
+    for by in By::ALL {
+        if wanted("transitions", full()) {
             note("transitions", Box::pin(transitions::lose_nothing(stage, by, &mut written)).await);
+        }
+        if wanted("shares", true) {
+            note("shares", shares::and_who_gets_which(stage, by).await);
+        }
+        if wanted("limits", true) {
+            note("limits", limits::know_no_version(stage, by).await);
+        }
+        if wanted("mesh", full()) {
             note("mesh", mesh::callers(stage, by, &mut written).await);
         }
-        note("unknown", unknown::gateways_are_told(stage).await);
-        note("istiod", istiod::goes_away(stage).await);
-        note("gateways", gateways::come_and_go(stage).await);
+    }
+    if wanted("valid", full()) {
         note("valid", written.judge(&stage.testbed));
     }
-    note("paths", paths::share_a_host(stage).await);
-    note("refused", refused::filters_are_told(stage).await);
+    if wanted("unknown", full()) {
+        note("unknown", unknown::gateways_are_told(stage).await);
+    }
+    if wanted("istiod", full()) {
+        note("istiod", istiod::goes_away(stage).await);
+    }
+    if wanted("gateways", full()) {
+        note("gateways", gateways::come_and_go(stage).await);
+    }
+    if wanted("paths", true) {
+        note("paths", paths::share_a_host(stage).await);
+    }
+    if wanted("refused", true) {
+        note("refused", refused::filters_are_told(stage).await);
+    }
     println!("| what | must | was | |\n|---|---|---|---|");
     for line in &lines {
         println!("{line}");

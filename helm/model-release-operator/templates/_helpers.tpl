@@ -53,6 +53,12 @@ traffic:
   clusterDomain: {{ .Values.traffic.clusterDomain }}
   meshExportTo: {{- .Values.traffic.meshExportTo | toYaml | nindent 4 }}
   maxClients: {{ .Values.traffic.maxClients | int64 }}
+{{- with .Values.traffic.istiod }}
+  istiod: {{ . | quote }}
+{{- if $.Values.traffic.istiodToken }}
+  istiodTokenFile: /var/run/secrets/istiod/token
+{{- end }}
+{{- end }}
 {{- if .Values.gateways }}
 gateways:
 {{ .Values.gateways | toYaml }}

@@ -147,3 +147,33 @@ fn a_row_is_a_versions_by_its_exact_names_only() {
     assert_eq!(workload("ml", "fraud"), None);
     assert_eq!(workload("x", "fraud-9ab1c2d3e4"), None);
 }
+
+#[test]
+fn requests_of_both_versions_are_counted_where_they_are_split() {
+    let release = release("fraud", "ml");
+    let (stable, canary) = (Hash::known("5f3c0a9b11"), Hash::known("9ab1c2d3e4"));
+    let names = Names::new(&release, Some(&stable), &canary, &[]);
+    let envoy = requests(&names, Entrance::Envoy, 30_000);
+    let all = error_rate(&names, Entrance::Envoy, 30_000);
+    assert_eq!(Some(envoy.as_str()), all.split("\nor ").nth(1), "what errors are a share of");
+    for entrance in [Entrance::Istio, Entrance::IstioGateway] {
+        let text = requests(&names, entrance, 30_000);
+        assert_eq!(stats(&text), ["n"], "{entrance:?}");
+        let own = r#"istio_requests_total{reporter="source",destination_service_namespace="ml",destination_service_name=~"fraud-5f3c0a9b11|fraud-9ab1c2d3e4",response_flags!="RL"}"#;
+        assert_eq!(text.matches("istio_requests_total{").count(), text.matches(own).count(), "{text}");
+    }
+}
+
+#[test]
+fn only_requests_that_come_by_the_releases_gateways_count_where_gateways_are_asked() {
+    let mut release = release("fraud", "ml");
+    let set =
+        |namespace: &str| crate::settings::GatewaySet { namespace: namespace.into(), ..Default::default() };
+    release.traffic.sets = vec![set("infra"), set("edge"), set("infra")];
+    let canary = Hash::known("9ab1c2d3e4");
+    let names = Names::new(&release, None, &canary, &[]);
+    let from = r#"source_workload_namespace=~"edge|infra","#;
+    assert!(requests(&names, Entrance::IstioGateway, 30_000).contains(from));
+    assert!(error_rate(&names, Entrance::IstioGateway, 30_000).contains(from));
+    assert!(!requests(&names, Entrance::Istio, 30_000).contains("source_workload_namespace"));
+}
