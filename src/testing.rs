@@ -51,16 +51,16 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, names) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
-        let (seen, named, reply) = (asked.clone(), names.clone(), Arc::new(reply));
+        let (seen, hosts, reply) = (asked.clone(), names.clone(), Arc::new(reply));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (seen, named, reply, tls) = (seen.clone(), named.clone(), reply.clone(), tls.clone());
+                let (seen, hosts, reply, tls) = (seen.clone(), hosts.clone(), reply.clone(), tls.clone());
                 tokio::spawn(async move {
                     let Some(tls) = tls else { return serve(stream, reply, seen).await };
                     // Who does not speak it, or does not trust the certificate, goes away here.
                     let Ok(stream) = tls.accept(stream).await else { return };
                     let name = stream.get_ref().1.server_name().unwrap_or_default().to_owned();
-                    named.lock().unwrap().push(name);
+                    hosts.lock().unwrap().push(name);
                     serve(stream, reply, seen).await;
                 });
             }

@@ -146,9 +146,10 @@ impl Story {
     /// Writes the release, and waits until it serves.
     async fn create(&mut self) -> Result<()> {
         self.try_canary().await?;
+        // What is written is in force only once gateways say so: before that, clients would find nothing there.
         let serves = |seen: &Seen| {
-            let settled = seen.phase() == Phase::Stable && !seen.status.traffic.is_empty();
-            settled.then_some(())
+            let routed = !seen.status.traffic.is_empty() && seen.status.state.traffic.settled_at.is_some();
+            (routed && seen.phase() == Phase::Stable).then_some(())
         };
         self.until("its stable version serves", SERVING, serves).await
     }
