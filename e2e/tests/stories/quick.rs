@@ -47,12 +47,10 @@ pub async fn rollbacks_by_hand(stage: &Arc<Stage>) -> Vec<Took> {
     let each = (0..RELEASES).map(|n| tries(stage, format!("quick-{n}")));
     let took: Vec<Took> = try_join_all(each).await.unwrap().into_iter().flatten().collect();
     assert_eq!(took.len(), RELEASES * tries_of_each());
-    let times: [(&str, fn(&Took) -> f64); 2] = [
-        ("rollback annotation to commit", |took| took.decided),
-        ("commit of a rollback to last canary answer", |took| took.left),
-    ];
-    for (what, time) in times {
-        let mut all: Vec<f64> = took.iter().map(time).collect();
+    let (decided, left): (Vec<f64>, Vec<f64>) = took.iter().map(|took| (took.decided, took.left)).unzip();
+    for (what, mut all) in
+        [("rollback annotation to commit", decided), ("commit of a rollback to last canary answer", left)]
+    {
         all.sort_by(f64::total_cmp);
         let (median, slowest) = (all[all.len() / 2], all[all.len() - 1]);
         println!("{what}: median {median:.3} s, slowest of {} {slowest:.3} s", all.len());

@@ -42,8 +42,8 @@ impl Written {
     /// # Errors
     /// If one of them could not be asked.
     pub fn judge(&self, testbed: &Testbed) -> Result<Vec<Line>> {
-        let all: String = self.0.keys().map(|object| format!("{object}\n")).collect();
-        let told = output_with_input(&mut testbed.program("istio-validate"), all.as_bytes())?;
+        let all: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        let told = output_with_input(&mut testbed.program("istio-validate"), all.join("\n").as_bytes())?;
         let verdicts: Vec<Value> = serde_json::Deserializer::from_str(&told)
             .into_iter()
             .collect::<std::result::Result<_, _>>()
@@ -68,7 +68,7 @@ impl Written {
         let mut kubectl = testbed.kubectl();
         kubectl.args(["apply", "--server-side", "--force-conflicts", "--field-manager=strict-test"]);
         kubectl.args(["--dry-run=server", "--validate=strict", "--request-timeout=60s", "--filename", "-"]);
-        let refused = output_with_input(&mut kubectl, all.replace('\n', "\n---\n").as_bytes()).err();
+        let refused = output_with_input(&mut kubectl, all.join("\n---\n").as_bytes()).err();
         lines.push(Line::new(
             "the same by the schemas of their kinds, strictly",
             "accepted",
