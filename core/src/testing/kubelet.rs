@@ -103,8 +103,9 @@ impl World {
             .as_ref()
             .map(|limit| !self.refusing.contains(&probe.set) && text.contains(&limit.proof));
         let route = probe.direct.as_ref().map(|direct| {
+            let name = self.object.metadata.name.as_deref().unwrap_or_default();
             let served =
-                self.observed.endpoints.get(&format!("fraud-{}", direct.version)).is_some_and(|n| *n > 0);
+                self.observed.endpoints.get(&format!("{name}-{}", direct.version)).is_some_and(|n| *n > 0);
             self.astray.get(&probe.set).copied().unwrap_or(if served { 200 } else { 503 })
         });
         GatewayAnswer { set: probe.set.clone(), pod: "gateway-0".into(), seq, limited, route }
