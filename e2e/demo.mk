@@ -8,6 +8,6 @@ demo: ## raise the testbed if needed and show four releases on it; the cluster s
 
 .PHONY: traffic
 
-# A cluster that is up stays up with TESTBED_KEEP=1.
-traffic: ## what clients see of the traffic, at full length: shares, sticky clients, limits, paths, refused filters, rollbacks
+# A cluster that is up stays up with TESTBED_KEEP=1; PARTS=mesh,gateways tells some parts alone.
+traffic: ## what clients see of the traffic, at full length: transitions, shares, sticky clients, limits, mesh, gateways, rollbacks
 	@TRAFFIC=full STORIES=traffic,quick JUDGE_TIMES=1 cargo test --package testbed --locked --test stories -- --nocapture

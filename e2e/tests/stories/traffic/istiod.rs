@@ -28,7 +28,7 @@ const BACK: f64 = 60.0;
 /// Takes the next step while nobody tells gateways of it.
 pub async fn goes_away(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let manifest = Manifest {
-        steps: vec![(10, 1), (50, 1)],
+        steps: vec![(10, 10), (50, 10)],
         min_samples: 1_000_000,
         ..Manifest::new(&stage.namespace, NAME, &stage.made.worse)
     };

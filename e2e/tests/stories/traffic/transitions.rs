@@ -293,7 +293,7 @@ impl<'a> Tour<'a> {
 /// A release with everything that traffic can have, at which nothing is decided by evidence.
 fn manifest(stage: &Stage, name: &str) -> Manifest {
     let manifest = Manifest {
-        steps: vec![(10, 1), (50, 1)],
+        steps: vec![(10, 10), (50, 10)],
         ..Manifest::new(&stage.namespace, name, &stage.made.worse)
     }
     .with_app()
@@ -306,8 +306,8 @@ fn manifest(stage: &Stage, name: &str) -> Manifest {
     .with("/spec/rollout/retention", json!("5s"))
     .with("/spec/traffic/sticky", json!(true))
     .with("/spec/traffic/rateLimit/perClient/requests", json!(1_000_000))
-    .with("/spec/traffic/rateLimit/total", json!({"requests": 10_000_000, "window": "60s"}))
-    .with("/spec/traffic/rateLimit/perPod", json!({"requests": 10_000_000, "window": "60s"}))
+    .with("/spec/traffic/rateLimit/total", json!({"requests": 1_000_000, "window": "60s"}))
+    .with("/spec/traffic/rateLimit/perPod", json!({"requests": 1_000_000, "window": "60s"}))
     .with("/spec/analysis/quality", json!({"mode": "Disabled"}))
     .with(
         "/spec/analysis/guardrails",

@@ -83,13 +83,13 @@ impl Written {
 fn against(verdict: &Value) -> Vec<String> {
     let text = |field: &str| verdict.get(field).and_then(Value::as_str).unwrap_or_default();
     let named = format!("{} {}/{}", text("kind"), text("namespace"), text("name"));
-    let points = text("warning").lines().filter_map(|line| line.trim().strip_prefix("* "));
-    let warnings = points.filter(|point| !point.starts_with(ANY_FILTER)).map(str::to_owned);
-    // A warning of another form is one, too.
-    let whole =
-        (!text("warning").is_empty() && !text("warning").contains("* ")).then(|| text("warning").to_owned());
+    // One warning stands for itself, several are a list after a line with their number.
+    let points = text("warning").lines().map(|line| line.trim().trim_start_matches("* "));
+    let counted = |point: &str| point.ends_with("errors occurred:") || point.ends_with("error occurred:");
+    let warnings =
+        points.filter(|point| !point.is_empty() && !counted(point) && !point.starts_with(ANY_FILTER));
     let error = Some(text("error").to_owned()).filter(|error| !error.is_empty());
-    error.into_iter().chain(warnings).chain(whole).map(|what| format!("{named}: {what}")).collect()
+    error.into_iter().chain(warnings.map(str::to_owned)).map(|what| format!("{named}: {what}")).collect()
 }
 
 /// An object without what the API server added.
