@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model_release_core::api::annotations::PAUSE;
+use serde_json::json;
 use testbed::demo::manifest::Manifest;
 use testbed::demo::observe::Seen;
 use testbed::demo::releases::condition;
@@ -29,9 +30,15 @@ const BACK: f64 = 60.0;
 pub async fn goes_away(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let manifest = Manifest {
         steps: vec![(10, 10), (50, 10)],
-        min_samples: 1_000_000,
         ..Manifest::new(&stage.namespace, NAME, &stage.made.worse)
-    };
+    }
+    .with("/spec/traffic/rateLimit/perClient/requests", json!(1_000_000))
+    .with("/spec/rollout/promotion", json!("Manual"))
+    .with("/spec/analysis/quality", json!({"mode": "Disabled"}))
+    .with(
+        "/spec/analysis/guardrails",
+        json!([{"name": "errors", "metric": "ErrorRate", "maxRatio": "2", "minRequests": 1}]),
+    );
     let story = Story::begin(stage, &Board::default(), ('U', "istiod"), manifest).await?;
     let mut story = story.with_clients().await?;
     story.manifest = story.manifest.clone().with_canary(&stage.made.better);
