@@ -27,8 +27,13 @@ use testbed::demo::{self, report::Report};
 /// Predictions per second of each story's clients.
 const RATE: u32 = 120;
 
+/// What `STORIES` may list.
+const STORIES: [&str; 7] = ["demo", "traffic", "ways", "phases", "quick", "idle", "killed"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_lives() {
+    lists_only("STORIES", &STORIES);
+    lists_only("PARTS", &traffic::PARTS);
     let cluster = common::Raised::full().await.unwrap();
     let stage = Arc::new(cluster.stage("stories", RATE).await.unwrap());
 
@@ -70,6 +75,14 @@ async fn a_release_lives() {
     // Last, so that a machine that was busy otherwise does not hide the rest.
     let within = common::judged(quick::WITHIN);
     assert!(rollbacks.iter().all(|took| took.within(within)), "rollbacks by hand took {rollbacks:?}");
+}
+
+/// A name that nothing has would pass by telling nothing.
+fn lists_only(variable: &str, known: &[&str]) {
+    let listed = std::env::var(variable).unwrap_or_default();
+    let unknown: Vec<&str> =
+        listed.split(',').filter(|part| !part.is_empty() && !known.contains(part)).collect();
+    assert!(unknown.is_empty(), "{variable} lists {unknown:?}; there are {known:?}");
 }
 
 /// Whether a part is to be told: all of them, unless `STORIES` lists some, as in `STORIES=ways,killed`.

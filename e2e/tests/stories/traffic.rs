@@ -23,6 +23,21 @@ use ask::Line;
 use by::By;
 use valid::Written;
 
+/// What `PARTS` may list.
+pub const PARTS: [&str; 11] = [
+    "control",
+    "transitions",
+    "shares",
+    "limits",
+    "mesh",
+    "valid",
+    "unknown",
+    "istiod",
+    "gateways",
+    "paths",
+    "refused",
+];
+
 /// Whether all of it is to be asked: `TRAFFIC=full`, which `make traffic` sets.
 pub fn full() -> bool {
     std::env::var("TRAFFIC").is_ok_and(|how| how == "full")
