@@ -47,6 +47,12 @@ impl Seen {
         (!self.status.traffic.is_empty()).then(|| known.map(|entry| entry.percent).sum())
     }
 
+    /// Whether every gateway gives the version on trial this share; as a look that may give a value.
+    pub fn in_force(&self, percent: i32) -> Option<()> {
+        let rung = self.status.step.as_ref()?;
+        (rung.weight == percent && rung.settled_at.is_some()).then_some(())
+    }
+
     /// Labelled answers of the canary that the operator has counted.
     pub fn canary_events(&self) -> i64 {
         let quality = self.status.analysis.as_ref().and_then(|analysis| analysis.quality.as_ref());

@@ -51,12 +51,7 @@ async fn told(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let mut story = Story::begin(stage, &Board::default(), ('G', "gateways"), manifest).await?;
     story.manifest = story.manifest.clone().with_canary(&stage.made.better);
     story.try_canary().await?;
-    story
-        .until("the canary has a quarter", STEP, |seen| {
-            let rung = seen.status.step.as_ref()?;
-            (rung.weight == 25 && rung.settled_at.is_some()).then_some(())
-        })
-        .await?;
+    story.until("the canary has a quarter", STEP, |seen| seen.in_force(25)).await?;
     stage.releases.annotate(NAME, PAUSE, Some("true")).await?;
 
     let host = story.manifest.host();

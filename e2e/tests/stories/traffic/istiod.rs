@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use model_release_core::api::annotations::PAUSE;
 use serde_json::json;
 use testbed::demo::manifest::Manifest;
-use testbed::demo::observe::Seen;
 use testbed::demo::releases::condition;
 use testbed::demo::story::{Board, STEP, Stage, Story};
 use testbed::{Error, Result};
@@ -43,7 +42,7 @@ pub async fn goes_away(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     let mut story = story.with_clients().await?;
     story.manifest = story.manifest.clone().with_canary(&stage.made.better);
     story.try_canary().await?;
-    story.until("the canary has 10 %", STEP, |seen| in_force(seen, 10)).await?;
+    story.until("the canary has 10 %", STEP, |seen| seen.in_force(10)).await?;
     stage.releases.annotate(NAME, PAUSE, Some("true")).await?;
     let restarts = operator_restarts(stage);
 
@@ -53,7 +52,7 @@ pub async fn goes_away(stage: &Arc<Stage>) -> Result<Vec<Line>> {
     part(stage, "start").await?;
     let returned = Instant::now();
     let mut lines = away?;
-    story.until("the canary has 50 %", Duration::from_secs(120), |seen| in_force(seen, 50)).await?;
+    story.until("the canary has 50 %", Duration::from_secs(120), |seen| seen.in_force(50)).await?;
     let took = returned.elapsed().as_secs_f64();
     let same = operator_restarts(stage) == restarts;
     lines.push(Line::new(
@@ -89,7 +88,7 @@ async fn while_away(stage: &Arc<Stage>, story: &mut Story) -> Result<Vec<Line>> 
     let got = each(&Clients::new(stage), &story.manifest.host(), &vec![None; ASKED]).await?;
     let mut held = share(10, "while istiod is away and 50 % are written", &got, &stage.made.better.name)?;
     let seen = story.observer.looks().borrow().clone();
-    if in_force(&seen, 50).is_some() {
+    if seen.in_force(50).is_some() {
         held.holds = false;
         held.was = format!("{}, and the release says that 50 % are in force", held.was);
     }
@@ -102,11 +101,6 @@ async fn while_away(stage: &Arc<Stage>, story: &mut Story) -> Result<Vec<Line>> 
         ),
         held,
     ])
-}
-
-fn in_force(seen: &Seen, percent: i32) -> Option<()> {
-    let rung = seen.status.step.as_ref()?;
-    (rung.weight == percent && rung.settled_at.is_some()).then_some(())
 }
 
 async fn part(stage: &Stage, action: &'static str) -> Result<()> {

@@ -31,12 +31,7 @@ pub async fn know_no_version(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>> {
     let mut story = Story::begin(stage, &Board::default(), ('L', "limits"), manifest).await?;
     story.manifest = story.manifest.clone().with_canary(&stage.made.better);
     story.try_canary().await?;
-    story
-        .until("the canary has half", STEP, |seen| {
-            let rung = seen.status.step.as_ref()?;
-            (rung.weight == 50 && rung.settled_at.is_some()).then_some(())
-        })
-        .await?;
+    story.until("the canary has half", STEP, |seen| seen.in_force(50)).await?;
     let host = story.manifest.host();
     let clients = Clients::new(stage);
     // New names each time: a client's bucket outlives a run.

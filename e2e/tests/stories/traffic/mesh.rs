@@ -41,12 +41,7 @@ pub async fn callers(stage: &Arc<Stage>, by: By, written: &mut Written) -> Resul
     let (stable, canary) = (stage.made.worse.name.clone(), stage.made.better.name.clone());
     story.manifest = story.manifest.clone().with_canary(&stage.made.better);
     story.try_canary().await?;
-    story
-        .until("the canary has half", STEP, |seen| {
-            let rung = seen.status.step.as_ref()?;
-            (rung.weight == WEIGHT && rung.settled_at.is_some()).then_some(())
-        })
-        .await?;
+    story.until("the canary has half", STEP, |seen| seen.in_force(WEIGHT)).await?;
     stage.releases.annotate(&name, PAUSE, Some("true")).await?;
     written.look(&stage.testbed)?;
 

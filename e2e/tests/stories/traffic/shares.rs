@@ -50,12 +50,7 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>>
     let mut before: Option<(i32, BTreeSet<usize>)> = None;
     story.try_canary().await?;
     for weight in WEIGHTS {
-        story
-            .until(&format!("the canary has {weight} %"), STEP, |seen| {
-                let rung = seen.status.step.as_ref()?;
-                (rung.weight == weight && rung.settled_at.is_some()).then_some(())
-            })
-            .await?;
+        story.until(&format!("the canary has {weight} %"), STEP, |seen| seen.in_force(weight)).await?;
         stage.releases.annotate(&name, PAUSE, Some("true")).await?;
         lines.push(share(
             weight,
