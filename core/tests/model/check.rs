@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use model_release_core::api::status::Phase;
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::act::Action;
@@ -98,6 +99,8 @@ pub struct Brought {
     pub broken: Vec<(String, String)>,
     /// Rows that answered.
     pub rows: Vec<&'static str>,
+    /// Phases in which a deletion was met.
+    pub ended_in: Vec<Phase>,
     /// Whether two plans were ever being applied at once.
     pub both: bool,
 }
@@ -152,6 +155,7 @@ pub fn check(run: Run) -> Brought {
         time: begun.elapsed(),
         exhausted: broken.is_empty() && checker.is_done(),
         rows: lab.reached(),
+        ended_in: lab.ended_in(),
         both: checker.discovery(BOTH).is_some(),
         broken,
     }

@@ -52,6 +52,8 @@ pub struct Outcome {
     pub premises: u32,
     /// Rows that kept it where it is, or narrowed what may happen.
     pub stays: Vec<&'static str>,
+    /// The phase in which a look met its deletion.
+    pub ended_in: Option<Phase>,
 }
 
 /// A stored object's content.
@@ -226,6 +228,12 @@ impl Lab {
         known.filter(|row| all.contains(row)).copied().collect()
     }
 
+    /// Phases in which looks met a deletion.
+    pub fn ended_in(&self) -> Vec<Phase> {
+        let all = self.outcomes.values(|outcome: &&Outcome| outcome.ended_in);
+        Phase::ALL.into_iter().filter(|phase| all.contains(&Some(*phase))).collect()
+    }
+
     /// How many worlds were decided on.
     pub fn decided(&self) -> usize {
         self.outcomes.len()
@@ -351,6 +359,7 @@ impl Lab {
             broken,
             premises: premises(&ground, plan, unanswered),
             stays: stays(raw, plan),
+            ended_in: input.release.deleting.then(|| old.status.phase.unwrap_or_default()),
             explained: said("Stalled", "True") || said("Held", "True") || said("Reconciling", "True"),
             rests: matches!(phase, Phase::Stable | Phase::RolledBack),
             leaves: decision.filter(|d| d.verdict == Act::Rollback && d.from != d.to).map(|d| d.hash.clone()),

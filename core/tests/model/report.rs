@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model_release_core::api::status::Phase;
+
 use super::check::Brought;
 use super::rules::{RULES, STAYS};
 
@@ -32,8 +34,8 @@ pub fn hold(brought: &Brought) {
     assert!(brought.exhausted, "{} did not come to its end", brought.name);
 }
 
-/// Says of each property in how many cases it could have been broken, over all runs; fails if one never could, or if a
-/// row of the table never answered.
+/// Says of each property in how many cases it could have been broken, over all runs; fails if one never could, if a row of
+/// the table never answered, or if a phase never met a deletion.
 pub fn sum(all: &[Brought], rows: &[&str]) {
     let time: Duration = all.iter().map(|brought| brought.time).sum();
     let states: usize = all.iter().map(|brought| brought.states).sum();
@@ -58,6 +60,17 @@ pub fn sum(all: &[Brought], rows: &[&str]) {
         all.len(),
         time.as_secs_f64()
     );
+    let endless: Vec<&str> = Phase::ALL
+        .into_iter()
+        .filter(|phase| !all.iter().any(|b| b.ended_in.contains(phase)))
+        .map(Phase::as_str)
+        .collect();
+    println!(
+        "| deletion | model: sometimes | {} phases, each met it | {} runs | {:.1} s | reached |",
+        Phase::ALL.len(),
+        all.len(),
+        time.as_secs_f64()
+    );
     println!(
         "| S16 | not the model's, which has one release: the shell's tests, and the stories with several | - | - | - | elsewhere |"
     );
@@ -66,5 +79,6 @@ pub fn sum(all: &[Brought], rows: &[&str]) {
     );
     assert!(empty.is_empty(), "properties that hold for nothing: {empty:?}");
     assert!(silent.is_empty(), "rows that never answered in any run: {silent:?}");
+    assert!(endless.is_empty(), "phases in which no run met a deletion: {endless:?}");
     assert!(all.iter().any(|brought| brought.both), "two plans are followed at once, somewhere");
 }

@@ -163,6 +163,17 @@ fn harms() -> Vec<Run> {
             begin: Begin::Nothing,
             ..of("parting", Budget { deletes: 1, faults: 1, ..NOTHING }, &[])
         },
+        // A deletion while a replacement is under way, and while a canary gets copies.
+        Run {
+            specs: [("v1", None), ("v2", None), ("v1", Some("v2"))]
+                .map(|(stable, canary)| {
+                    let mut all = gateway();
+                    all["rollout"] = json!({"shadow": {"minDuration": "10s"}});
+                    spec(stable, canary, &[10], &all)
+                })
+                .to_vec(),
+            ..of("leaving", Budget { deletes: 1, ..one }, &[])
+        },
         // Others who change, delete and replace what is ours.
         of("foreign", Budget { foreign: 2, lags: 1, faults: 1, ..NOTHING }, &CANARY),
         // The same while a canary is on trial.
@@ -208,6 +219,7 @@ fn nights() -> Vec<Run> {
         again("pods", Budget { flips: 2, ..one }),
         again("steps", Budget { flips: 1, faults: 1, ..one }),
         again("deletion", Budget { deletes: 1, faults: 1, lags: 1, ..one }),
+        again("leaving", Budget { deletes: 1, faults: 1, ..one }),
         again("foreign", Budget { foreign: 1, lags: 1, ..one }),
     ]
 }
