@@ -32,7 +32,7 @@ use crate::watch::Caches;
 /// Time between two looks whether it is to be asked.
 const TICK: Duration = Duration::from_secs(1);
 /// Time between two rounds of questions while somebody wants to know.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(5);
 /// The same while nobody does.
 const IDLE: Duration = Duration::from_secs(60);
 /// Limit of one question, from connecting to the answer's last byte.

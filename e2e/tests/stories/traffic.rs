@@ -1,5 +1,5 @@
 //! What clients see of the traffic: transitions that lose nothing, shares as decided, the same user on the same version,
-//! limits that know no version, releases below a path, gateways that come and go, and filters that they refuse.
+//! limits that know no version, releases below a path, other routes, gateways that come and go, and filters that they refuse.
 
 mod ask;
 mod by;
@@ -10,6 +10,7 @@ mod mesh;
 mod paths;
 mod refused;
 mod shares;
+mod skewed;
 mod transitions;
 mod unknown;
 mod valid;
@@ -24,7 +25,7 @@ use by::By;
 use valid::Written;
 
 /// What `PARTS` may list.
-pub const PARTS: [&str; 11] = [
+pub const PARTS: [&str; 12] = [
     "control",
     "transitions",
     "shares",
@@ -32,6 +33,7 @@ pub const PARTS: [&str; 11] = [
     "mesh",
     "valid",
     "unknown",
+    "skewed",
     "istiod",
     "gateways",
     "paths",
@@ -62,24 +64,29 @@ pub async fn as_clients_see_it(stage: &Arc<Stage>) -> Vec<String> {
         note("control", transitions::would_be_seen(stage).await);
     }
     for by in By::ALL {
-        if wanted("transitions", full()) {
+        // The longer stories are told of both providers where there is time.
+        let always = full() || by == By::Istio;
+        if wanted("transitions", always) {
             note("transitions", Box::pin(transitions::lose_nothing(stage, by, &mut written)).await);
         }
         if wanted("shares", true) {
-            note("shares", shares::and_who_gets_which(stage, by).await);
+            note("shares", shares::and_who_gets_which(stage, by, &mut written).await);
         }
         if wanted("limits", true) {
             note("limits", limits::know_no_version(stage, by).await);
         }
-        if wanted("mesh", full()) {
+        if wanted("mesh", always) {
             note("mesh", mesh::callers(stage, by, &mut written).await);
         }
     }
-    if wanted("valid", full()) {
+    if wanted("valid", true) {
         note("valid", written.judge(&stage.testbed));
     }
-    if wanted("unknown", full()) {
+    if wanted("unknown", true) {
         note("unknown", unknown::gateways_are_told(stage).await);
+    }
+    if wanted("skewed", full()) {
+        note("skewed", Box::pin(skewed::steps_wait(stage)).await);
     }
     if wanted("istiod", full()) {
         note("istiod", istiod::goes_away(stage).await);

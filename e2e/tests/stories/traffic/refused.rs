@@ -1,5 +1,6 @@
 //! A filter that the gateway's Envoy refuses, be it somebody else's, keeps our limits from coming into force: the release
-//! says so within ten seconds, and recovers by itself.
+//! says so within ten seconds, and recovers by itself. One without limits, whose weights such a gateway still follows, says
+//! that a push was refused.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,57 +8,93 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use testbed::Result;
 use testbed::demo::manifest::Manifest;
+use testbed::demo::observe::Seen;
 use testbed::demo::releases::condition;
 use testbed::demo::story::{Board, STEP, Stage, Story};
 
 use super::ask::Line;
 
 const NAME: &str = "refused";
+/// One that limits nobody.
+const UNLIMITED: &str = "refused-unlimited";
 /// Seconds in which the condition must tell.
 const TOLD: f64 = 10.0;
 /// Seconds in which it must have recovered: it is asked each minute, and needs some to be asked on a busy machine.
 const RECOVERED: f64 = 75.0;
 
-/// Puts a filter beside the gateway that no Envoy takes, edits the limit, and takes the filter away again.
+/// Puts a filter beside the gateway that no Envoy takes, edits a release with a limit and one without, and takes the filter
+/// away again.
 pub async fn filters_are_told(stage: &Arc<Stage>) -> Result<Vec<Line>> {
-    let manifest = Manifest::new(&stage.namespace, NAME, &stage.made.worse);
-    let mut story = Story::begin(stage, &Board::default(), ('R', "a refused filter"), manifest).await?;
-    let says = |is: &'static str, reason: &'static str| {
-        move |seen: &testbed::demo::observe::Seen| {
-            let told = condition(&seen.status, "TrafficApplied").map(|(is, reason, _)| (is, reason));
-            (told == Some((is, reason))).then_some(())
-        }
-    };
-    story.until("its limit is proven", STEP, says("True", "WeightsInForce")).await?;
+    let board = Board::default();
+    let limited = Manifest::new(&stage.namespace, NAME, &stage.made.worse);
+    let unlimited = Manifest::new(&stage.namespace, UNLIMITED, &stage.made.worse)
+        .with("/spec/traffic/rateLimit", Value::Null);
+    let (mut limited, mut unlimited) = futures::try_join!(
+        Story::begin(stage, &board, ('R', "a refused filter"), limited),
+        Story::begin(stage, &board, ('S', "a refused push"), unlimited),
+    )?;
+    futures::try_join!(
+        limited.until("its limit is proven", STEP, says("True", "WeightsInForce")),
+        unlimited.until("its weights are in force", STEP, says("True", "WeightsInForce")),
+    )?;
     stage.testbed.apply(&bad(&stage.gateway.namespace, &stage.gateway.selector).to_string())?;
-    let edited = Instant::now();
-    story.manifest = story.manifest.clone().with("/spec/traffic/rateLimit/perClient/requests", json!(19));
-    story.try_canary().await?;
-    let told =
-        story.until("it says that the limit is not kept", STEP, says("False", "RateLimitUnsupported")).await;
-    let took = edited.elapsed().as_secs_f64();
+    limited.manifest = limited.manifest.clone().with("/spec/traffic/rateLimit/perClient/requests", json!(19));
+    unlimited.manifest = unlimited.manifest.clone().with("/spec/traffic/timeout", json!("7s"));
+    let told = futures::try_join!(
+        seconds_until(&mut limited, "RateLimitUnsupported"),
+        seconds_until(&mut unlimited, "Refused"),
+    );
     let named = ["delete", "envoyfilter", BAD, "-n", &stage.gateway.namespace];
     stage.testbed.kubectl_output(&named)?;
-    told?;
+    let (limit, push) = told?;
     let healed = Instant::now();
-    let within = Duration::from_secs(120);
-    story.until("its limit is proven again", within, says("True", "WeightsInForce")).await?;
-    let recovered = healed.elapsed().as_secs_f64();
+    let (again, taken) =
+        futures::try_join!(recovered(&mut limited, healed), recovered(&mut unlimited, healed))?;
     stage.releases.delete(NAME).await?;
+    stage.releases.delete(UNLIMITED).await?;
+    let within = |what: &str, took: f64, bound: f64, must: &str| {
+        Line::new(what, format!("{must} within {bound} s"), format!("{took:.1} s"), took <= bound)
+    };
     Ok(vec![
-        Line::new(
-            "condition of a limit that a proxy refuses",
-            format!("told within {TOLD} s"),
-            format!("{took:.1} s"),
-            took <= TOLD,
+        within("condition of a limit that a proxy refuses", limit, TOLD, "told"),
+        within(
+            "condition of a release without limits when a proxy refuses a push",
+            push,
+            TOLD,
+            "Refused, told",
         ),
-        Line::new(
-            "the same once the bad filter is gone",
-            "recovers by itself, asked each minute",
-            format!("{recovered:.1} s"),
-            recovered <= RECOVERED,
+        within("a limit's condition once the bad filter is gone", again, RECOVERED, "recovers by itself"),
+        within(
+            "a refused push's condition once the bad filter is gone",
+            taken,
+            RECOVERED,
+            "recovers by itself",
         ),
     ])
+}
+
+/// A look at which this is said of the traffic.
+fn says(is: &'static str, reason: &'static str) -> impl FnMut(&Seen) -> Option<()> {
+    move |seen| {
+        let told = condition(&seen.status, "TrafficApplied").map(|(is, reason, _)| (is, reason));
+        (told == Some((is, reason))).then_some(())
+    }
+}
+
+/// Seconds since then until nothing is wrong with its traffic.
+async fn recovered(story: &mut Story, since: Instant) -> Result<f64> {
+    story
+        .until("nothing is refused any more", Duration::from_secs(120), says("True", "WeightsInForce"))
+        .await?;
+    Ok(since.elapsed().as_secs_f64())
+}
+
+/// Writes the release as it now is; gives the seconds until it says this of its traffic.
+async fn seconds_until(story: &mut Story, reason: &'static str) -> Result<f64> {
+    let edited = Instant::now();
+    story.try_canary().await?;
+    story.until(&format!("it says {reason}"), STEP, says("False", reason)).await?;
+    Ok(edited.elapsed().as_secs_f64())
 }
 
 const BAD: &str = "refused-by-envoy";

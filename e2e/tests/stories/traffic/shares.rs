@@ -13,14 +13,16 @@ use testbed::{Error, Result};
 use super::ask::{Clients, Got, Line, by_version, each};
 use super::by::By;
 use super::full;
+use super::valid::Written;
 
 /// Weights that are held, each for as long as it is asked about.
 const WEIGHTS: [i32; 6] = [1, 10, 25, 50, 90, 99];
-/// Two-sided 99.9 % of the normal distribution.
-const SIGMAS: f64 = 3.29;
+/// Two-sided quantiles of the normal distribution: 99.9 % where the figures are what is wanted, and 99.999 % where each change
+/// asks two dozen times and one in fifty would fail by chance.
+const SIGMAS: (f64, f64) = (3.29, 4.42);
 
 /// Holds a canary at each weight by a pause, and asks as thousands of clients with a name and without.
-pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>> {
+pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By, written: &mut Written) -> Result<Vec<Line>> {
     let name = by.release("sticky");
     let count = if full() && by == By::Istio { 10_000 } else { 1500 };
     let manifest = Manifest {
@@ -52,6 +54,7 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>>
     for weight in WEIGHTS {
         story.until(&format!("the canary has {weight} %"), STEP, |seen| seen.in_force(weight)).await?;
         stage.releases.annotate(&name, PAUSE, Some("true")).await?;
+        written.look(&stage.testbed)?;
         lines.push(share(
             weight,
             "without a name",
@@ -106,7 +109,7 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By) -> Result<Vec<Line>>
     Ok(by.said(lines))
 }
 
-/// Whether the canary's share lies inside the 99.9 % binomial interval of its weight.
+/// Whether the canary's share lies inside the binomial interval of its weight.
 #[expect(clippy::cast_precision_loss, reason = "thousands of answers")]
 pub fn share(weight: i32, who: &str, all: &[Got], canary: &str) -> Result<Line> {
     let counts = by_version(all)?;
@@ -115,7 +118,8 @@ pub fn share(weight: i32, who: &str, all: &[Got], canary: &str) -> Result<Line> 
     if all.is_empty() {
         return Err(Error::other("nobody asked"));
     }
-    let (middle, wide) = (n * p, SIGMAS * (n * p * (1.0 - p)).sqrt() + 1.0);
+    let sigmas = if full() { SIGMAS.0 } else { SIGMAS.1 };
+    let (middle, wide) = (n * p, sigmas * (n * p * (1.0 - p)).sqrt() + 1.0);
     Ok(Line::new(
         format!("answers of the canary at {weight} % to clients {who}"),
         format!("{:.0} to {:.0} of {n}", middle - wide, middle + wide),
