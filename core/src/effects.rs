@@ -227,9 +227,11 @@ fn exposed(status: &mut ModelReleaseStatus, s: &Situation) {
     }
 }
 
-/// Every role ends. What was decided and who is barred stays on record.
+/// Every role ends, and what was decided stays on record. Nobody stays barred: a longer life starts as new from the spec,
+/// where a version that was worse than another may be the only one there is.
 fn expire(status: &mut ModelReleaseStatus, s: &Situation) {
     status.versions.clear();
+    status.quarantine.clear();
     status.step = None;
     status.analysis = None;
     status.state.candidate = None;

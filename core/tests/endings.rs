@@ -4,7 +4,7 @@
 
 use jiff::SignedDuration;
 use model_release_core::api::Reason;
-use model_release_core::api::status::{Act, Phase};
+use model_release_core::api::status::{Act, Phase, Track};
 use model_release_core::bury;
 use model_release_core::plan::{Kind, Write};
 use model_release_core::testing::World;
@@ -31,6 +31,20 @@ fn a_release_whose_time_is_over_is_taken_down_routes_first_and_a_longer_one_star
     assert_eq!(world.writes.len(), before, "S12");
     world.edit(|spec| spec["ttl"] = json!("8760h"));
     let _ = world.until("it serves again", |w| w.phase() == Phase::Stable && w.settled());
+}
+
+#[test]
+fn a_release_that_starts_anew_bars_nobody() {
+    // v2 is rolled back, and then named as stable: it gets nothing while v1 serves.
+    let mut world = World::rolled_back();
+    world.edit(|spec| spec["ttl"] = json!("26h"));
+    world.stable("v2").canary(None);
+    assert_eq!(world.status().quarantine.len(), 1);
+    let mut world = world.until("over", |w| w.status().state.expired_at.is_some());
+    assert_eq!(world.status().quarantine, [], "nobody serves that it could be held against");
+    world.edit(|spec| spec["ttl"] = json!("8760h"));
+    let world = world.until("it serves again", |w| w.phase() == Phase::Stable && w.settled());
+    assert_eq!(world.track(Track::Stable), "v2");
 }
 
 #[test]

@@ -129,6 +129,21 @@ fn wishes() -> Vec<Run> {
             Budget { edits: 2, ..NOTHING },
             vec![stepped(None, &[10]), spec("v1", None, &[10], &json!({"ttl": "30m"}))],
         ),
+        // One that was rolled back, is named as stable, and is all that there is when the life that is over begins anew.
+        Run {
+            begin: Begin::Trial,
+            metrics: vec![Metric::Bad],
+            ..Run::with(
+                "anew",
+                Budget { edits: 2, ..NOTHING },
+                vec![
+                    stepped(None, &[10]),
+                    stepped(Some("v2"), &[10]),
+                    spec("v2", None, &[10], &json!({})),
+                    spec("v2", None, &[10], &json!({"ttl": "30m"})),
+                ],
+            )
+        },
         // What both versions share is edited after a promotion.
         Run {
             specs: vec![shared("1", Some("v2")), shared("2", Some("v2")), shared("1", None)],
