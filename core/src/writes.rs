@@ -124,7 +124,9 @@ pub fn farewell(s: &Situation) -> Farewell {
     let there = s.traffic_object().filter(|live| !live.deleting);
     if let (Some(traffic), Some(live)) = (committed, there) {
         let body = traffic::numbered(traffic.body, memory.seq);
-        if !covers(&body, &live.body) {
+        // Stable may be gone since that was committed, and nothing brings it back.
+        let may = moved(s, &traffic.split) != Moved::Down || s.stable_reached();
+        if may && !covers(&body, &live.body) {
             plan.all.push(apply(&traffic.key, body, live));
         }
     }

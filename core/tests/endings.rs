@@ -70,6 +70,20 @@ fn a_deletion_sets_the_weight_back_then_cleans_up_elsewhere_then_lets_go() {
 }
 
 #[test]
+fn a_deletion_does_not_set_the_weight_back_onto_what_is_gone_since() {
+    // The last decision gives all traffic back to v1; before it is carried out somebody deletes the Service of v1.
+    let mut world = World::promoting();
+    world.delete();
+    let plan = world.decide();
+    world.commit(&plan);
+    let gone = format!("fraud-{}", world.hash_of("v1"));
+    let service = world.observed.children.keys().find(|k| k.kind == Kind::Service && k.name == gone).cloned();
+    world.remove(&service.expect("v1 has a Service"));
+    world.look();
+    assert_eq!(world.weights.last(), Some(&100), "v2 answers to the end");
+}
+
+#[test]
 fn an_edit_after_the_deletion_changes_nothing_any_more() {
     let mut world = World::analyzing("v1", "v2");
     world.delete();

@@ -135,9 +135,13 @@ impl Situation<'_> {
             .or_else(|| unmade(Component::App))
     }
 
-    /// Whether stable has a ready endpoint now: to the end, weight is where endpoints are.
+    /// Whether stable answers now: to the end, weight is where endpoints are. Those of pods that are not ours may be gone
+    /// in a moment, so they count only where nobody else answers.
     pub fn stable_reached(&self) -> bool {
-        self.hash(Track::Stable).is_some_and(|stable| self.endpoints(&stable) > 0)
+        let answers = |track| self.hash(track).is_some_and(|hash| self.endpoints(&hash) > 0);
+        let stable = self.hash(Track::Stable);
+        stable.is_some_and(|stable| self.ready(&stable, 1))
+            || answers(Track::Stable) && !answers(Track::Canary) && !answers(Track::Failed)
     }
 
     /// An object of a name that we need and that somebody else has.
