@@ -81,13 +81,13 @@ fn nothing_to_roll_back(s: &Situation) -> bool {
     s.status.decision.as_ref().is_some_and(|d| d.reason == crate::api::reasons::Reason::NothingToRollBack)
 }
 
-/// Whether traffic may be with stable while a version leaves: it has weight already, or can take it, or the leaving
-/// version cannot. Until then traffic stays where endpoints are.
+/// Whether traffic may be with stable while a version leaves: it has weight already or had all of it, or can take it, or the
+/// leaving version cannot. Until then traffic stays where endpoints are.
 fn traffic_is_back(s: &Situation, stable: &VersionStatus, leaving: &VersionStatus) -> bool {
     let stable = Hash::known(&stable.hash);
     s.phase() != Phase::RollingBack
         || !leaving.exposed
-        || s.weight(&stable) > 0 && !on(Bug::R9)
+        || (s.weight(&stable) > 0 || leaving.zero_since.is_some()) && !on(Bug::R9)
         || s.ready(&stable, if on(Bug::R9) { s.stable_replicas() } else { 1 })
         || s.endpoints(&Hash::known(&leaving.hash)) == 0
 }
