@@ -314,7 +314,7 @@ fn manifest(stage: &Stage, name: &str) -> Manifest {
         json!([{"name": "errors", "metric": "ErrorRate", "maxRatio": "2", "minRequests": 1}]),
     );
     if full() {
-        manifest.with("/spec/rollout/shadow", json!({"mirrorPercent": 50, "minDuration": "5s"}))
+        manifest.with("/spec/rollout/shadow", json!({"mirrorPercent": 50, "minDuration": "1m"}))
     } else {
         manifest
     }
