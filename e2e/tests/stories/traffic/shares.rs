@@ -17,6 +17,8 @@ use super::valid::Written;
 
 /// Weights that are held, each for as long as it is asked about.
 const WEIGHTS: [i32; 6] = [1, 10, 25, 50, 90, 99];
+/// Users of the long form.
+const MANY: usize = 10_000;
 /// Two-sided quantiles of the normal distribution: 99.9 % where the figures are what is wanted, and 99.999 % where each change
 /// asks two dozen times and one in fifty would fail by chance.
 const SIGMAS: (f64, f64) = (3.29, 4.42);
@@ -24,7 +26,7 @@ const SIGMAS: (f64, f64) = (3.29, 4.42);
 /// Holds a canary at each weight by a pause, and asks as thousands of clients with a name and without.
 pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By, written: &mut Written) -> Result<Vec<Line>> {
     let name = by.release("sticky");
-    let count = if full() && by == By::Istio { 10_000 } else { 1500 };
+    let count = if full() && by == By::Istio { MANY } else { 1500 };
     let manifest = Manifest {
         steps: WEIGHTS.map(|percent| (percent, 10)).to_vec(),
         ..Manifest::new(&stage.namespace, &name, &stage.made.worse)
@@ -76,11 +78,14 @@ pub async fn and_who_gets_which(stage: &Arc<Stage>, by: By, written: &mut Writte
         if let Some((from, then)) = &before {
             let back = then.difference(&on).count();
             let moved = on.difference(then).count();
+            let needed = count * usize::try_from(weight - from).unwrap_or_default() / 100;
+            // Fewer users are too few to tell one in a hundred from chance.
+            let most = if count >= MANY { needed + count / 100 } else { count };
             lines.push(Line::new(
                 format!("users moved from {from} to {weight} %"),
-                "none back",
+                format!("none back, and at most {most} to the canary"),
                 format!("{moved} of {count} to the canary, {back} back"),
-                back == 0,
+                back == 0 && moved <= most,
             ));
         }
         before = Some((weight, on));
