@@ -125,10 +125,12 @@ pub fn share(weight: i32, who: &str, all: &[Got], canary: &str) -> Result<Line> 
     }
     let sigmas = if full() { SIGMAS.0 } else { SIGMAS.1 };
     let (middle, wide) = (n * p, sigmas * (n * p * (1.0 - p)).sqrt() + 1.0);
+    // None at all is never by chance.
+    let (least, most) = ((middle - wide).max(1.0), middle + wide);
     Ok(Line::new(
         format!("answers of the canary at {weight} % to clients {who}"),
-        format!("{:.0} to {:.0} of {n}", middle - wide, middle + wide),
+        format!("{least:.0} to {most:.0} of {n}"),
         format!("{hits}"),
-        (hits - middle).abs() <= wide,
+        (least..=most).contains(&hits),
     ))
 }
