@@ -62,6 +62,22 @@ impl Rendered<'_> {
             None => (Component::Model, &self.service),
         }
     }
+
+    /// The same, but each object that stands already as it stands: `stands` finds it.
+    pub fn as_it_stands<'b>(mut self, stands: impl Fn(Component, Kind) -> Option<&'b Value>) -> Self {
+        let keep = |object: &mut Cow<'_, Value>, component, kind| {
+            if let Some(live) = stands(component, kind) {
+                *object = Cow::Owned(meta::content(live));
+            }
+        };
+        keep(&mut self.deployment, Component::Model, Kind::Deployment);
+        keep(&mut self.service, Component::Model, Kind::Service);
+        if let Some(app) = &mut self.app {
+            keep(&mut app.deployment, Component::App, Kind::Deployment);
+            keep(&mut app.service, Component::App, Kind::Service);
+        }
+        self
+    }
 }
 
 /// One of the things that a version runs: its model, or its app.

@@ -124,6 +124,23 @@ pub(crate) fn set(object: &mut Value, path: &[&str], value: Value) {
     }
 }
 
+/// What a live object says, without what its API server and controllers say about it, and without its size: fit to be
+/// applied once more.
+pub(crate) fn content(live: &Value) -> Value {
+    let mut object = live.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(fields) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        fields
+            .retain(|field, _| matches!(field.as_str(), "name" | "namespace" | "labels" | "ownerReferences"));
+    }
+    if let Some(fields) = object.get_mut("spec").and_then(Value::as_object_mut) {
+        fields.remove("replicas");
+    }
+    object
+}
+
 /// Puts what there is: an absent field is not written at all, so that it stays its default or somebody else's.
 pub(crate) fn put<T: Into<Value>>(fields: &mut Map<String, Value>, name: &str, value: Option<T>) {
     if let Some(value) = value {

@@ -218,12 +218,18 @@ pub fn workloads<'a>(s: &'a Situation) -> Vec<Child<'a>> {
 }
 
 /// What was rendered for a version when it first got a role; for a new one, what is rendered now.
+///
+/// Where its record is gone or somebody else's, what runs is the only record left: rendered anew, after an edit of the
+/// release's policy, it would restart the pods of a version that one may have to go back to.
 fn rendered<'a>(s: &'a Situation, hash: &Hash) -> Option<Rendered<'a>> {
-    let record = s.observed.children.get(&children::record_key(s.release, hash));
-    let ours = record.filter(|live| live.owner.as_deref() == Some(s.release.uid.as_str()));
-    ours.and_then(|live| children::recorded(&live.body))
-        .map(|(_, rendered)| rendered)
-        .or_else(|| s.release.version(hash).map(|version| children::render(s.release, version, s.settings)))
+    let ours = |live: &&Live| live.owner.as_deref() == Some(s.release.uid.as_str());
+    let find = |key| s.observed.children.get(&key).filter(ours).map(|live| &live.body);
+    let record = find(children::record_key(s.release, hash));
+    if let Some((_, rendered)) = record.and_then(children::recorded) {
+        return Some(rendered);
+    }
+    let anew = children::render(s.release, s.release.version(hash)?, s.settings);
+    Some(anew.as_it_stands(|component, kind| find(children::part_key(s.release, hash, component, kind))))
 }
 
 fn version_children<'a>(s: &'a Situation, version: &VersionStatus, seq: i64, wanted: &mut Vec<Child<'a>>) {

@@ -62,8 +62,10 @@ pub fn writes(s: &Situation, traffic: Option<Traffic>, steady: bool) -> Writes {
     if moved == Moved::Down {
         plan.all.extend(traffic_write.clone());
     }
+    // Pods go once gateways know that nothing leads to them any more.
+    let on_their_way = moved != Moved::Not || (s.traffic_object().is_some() && !s.settled());
     for child in &workloads {
-        if moved != Moved::Not && shrinks(s, child) && !on(Bug::R29) {
+        if on_their_way && shrinks(s, child) && !on(Bug::R29) {
             continue;
         }
         let found = write(s, child, steady, &mut plan);

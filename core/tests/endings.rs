@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use model_release_core::api::Reason;
 use model_release_core::api::status::{Act, Phase, Track};
 use model_release_core::bury;
-use model_release_core::plan::{Kind, Write};
+use model_release_core::plan::{Key, Kind, Write};
 use model_release_core::testing::World;
 use serde_json::json;
 
@@ -134,6 +134,49 @@ fn what_cannot_be_read_is_let_go_once_its_objects_elsewhere_are_gone() {
     world.observed.children.retain(|key, _| key.kind != Kind::EnvoyFilter);
     let plan = bury(&metadata, &world.observed, &world.settings, world.now);
     assert_eq!((plan.writes, plan.events), (vec![Write::Finalizer { present: false }], Vec::new()));
+}
+
+#[test]
+fn what_runs_stays_as_it_is_when_its_record_is_gone_or_somebody_elses() {
+    let record = |world: &World| {
+        let named = format!("fraud-{}", world.hash_of("v1"));
+        let of = |k: &&Key| k.kind == Kind::ControllerRevision && k.name == named;
+        world.observed.children.keys().find(of).cloned().expect("v1 has a record")
+    };
+    let hands: [fn(&mut World, &Key); 2] =
+        [|world, key| world.remove(key), |world, key| world.give(key, Some("somebody"))];
+    for hand in hands {
+        let mut world = World::analyzing("v1", "v2").during(1);
+        let key = record(&world);
+        let deployment = Key { kind: Kind::Deployment, ..key.clone() };
+        let template = |world: &World| world.observed.children[&deployment].body["spec"]["template"].clone();
+        let before = template(&world);
+        hand(&mut world, &key);
+        // Policy that pods are rendered by: how long they may take to end. The version stays the same.
+        world.edit(|spec| spec["traffic"]["timeout"] = json!("77s"));
+        let world = world.during(30);
+        assert_eq!(template(&world), before, "{}", world.story());
+    }
+}
+
+#[test]
+fn pods_of_a_version_that_left_go_once_routes_are_in_force() {
+    // v3 left and has no pods; a hand gives it some, and at the same look v1, kept warm until now, loses its route.
+    let mut world = World::rolled_back_beside();
+    let deployment = format!("fraud-{}", world.hash_of("v3"));
+    let retires = world.status().versions.iter().find_map(|v| v.retire_at).expect("v1 is kept for a time");
+    world.now = retires;
+    world.tamper(Kind::Deployment, &deployment, |body| body["spec"]["replicas"] = json!(7));
+    let plan = world.look();
+    let shrinks = format!("Deployment ml/{deployment}");
+    let ends = |w: &Write| matches!(w, Write::Apply { key, .. } if key.to_string() == shrinks);
+    assert!(!world.settled() && !plan.writes.iter().any(ends), "{:?}", plan.writes);
+    let world = world.until("its pods go", |w| {
+        let live =
+            w.observed.children.iter().find(|(k, _)| k.kind == Kind::Deployment && k.name == deployment);
+        live.is_none_or(|(_, live)| live.body["spec"]["replicas"] == json!(0))
+    });
+    assert!(world.settled(), "{}", world.story());
 }
 
 #[test]
