@@ -93,7 +93,7 @@ fn each_bug_is_found() {
 /// Features of the core that cargo would build a program with, as `cargo tree` says.
 fn features(of: &str, edges: &str) -> Vec<String> {
     let mut cargo = std::process::Command::new(env!("CARGO"));
-    cargo.args(["tree", "--locked", "--offline", "--package", of, "--edges", edges, "--prefix", "none"]);
+    cargo.args(["tree", "--locked", "--package", of, "--edges", edges, "--prefix", "none"]);
     let told = cargo.output().unwrap();
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     let text = String::from_utf8(told.stdout).unwrap();
