@@ -64,6 +64,7 @@ impl Rendered<'_> {
     }
 
     /// The same, but each object that stands already as it stands: `stands` finds it.
+    #[must_use]
     pub fn as_it_stands<'b>(mut self, stands: impl Fn(Component, Kind) -> Option<&'b Value>) -> Self {
         let keep = |object: &mut Cow<'_, Value>, component, kind| {
             if let Some(live) = stands(component, kind) {

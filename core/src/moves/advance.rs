@@ -70,12 +70,14 @@ pub(super) fn first_weight(s: &Situation) -> Option<Move> {
     let hash = s.hash(Track::Canary)?;
     let borne = match s.phase() {
         Phase::Warming => s.shadow_due().is_none() && s.warm(),
-        Phase::Shadowing => {
-            let gate = s.look.is_some_and(|look| look.step_gate) && !s.unsure();
-            let least =
-                s.release.rollout.shadow.as_ref().map_or(SignedDuration::ZERO, |shadow| shadow.min_duration);
-            gate && s.dwelt()? >= least
-        }
+        Phase::Shadowing => match &s.release.rollout.shadow {
+            Some(shadow) => {
+                let gate = s.look.is_some_and(|look| look.step_gate) && !s.unsure();
+                gate && s.dwelt()? >= shadow.min_duration
+            }
+            // Nobody wants copies of it any more.
+            None => true,
+        },
         _ => return None,
     };
     let index = s.status.step.as_ref().map_or(0, |rung| rung.index).max(0);

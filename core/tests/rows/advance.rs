@@ -159,6 +159,12 @@ fn row_36_first_weight() {
                 }),
                 false,
             ),
+            ("it has borne copies for a moment only", changed("shadowing", |_| {}), false),
+            (
+                "nobody wants copies any more",
+                changed("shadowing", |w| drop(w.edit(|spec| spec["rollout"]["shadow"] = Value::Null))),
+                true,
+            ),
             (
                 "held for the other one only",
                 changed("warming", |w| {
