@@ -33,7 +33,11 @@ deny: ## licences, sources and banned crates (builds cargo-deny once, ten minute
 	cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny && target/tools/bin/cargo-deny --locked check bans licenses sources
 
 nightly: export JUDGE_TIMES := 1
-nightly: test deny demo ## test, deny and demo with times judged strictly, and the long proofs of the core
+nightly: lint long-proofs test deny demo ## the long proofs of the core, then test, deny and demo with times judged strictly
+
+# What can fail without a cluster fails before one is raised.
+.PHONY: long-proofs
+long-proofs: ## random sequences of events by the hundred thousand, and every state of the model's large runs
 	LAWS_CASES=100000 cargo test --workspace --exclude testbed --locked --test laws
 	MODEL=nightly cargo test --workspace --exclude testbed --locked --test model -- --nocapture
 
