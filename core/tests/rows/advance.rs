@@ -162,7 +162,9 @@ fn row_36_first_weight() {
             ("it has borne copies for a moment only", changed("shadowing", |_| {}), false),
             (
                 "nobody wants copies any more",
-                changed("shadowing", |w| drop(w.edit(|spec| spec["rollout"]["shadow"] = Value::Null))),
+                changed("shadowing", |w| {
+                    w.edit(|spec| spec["rollout"]["shadow"] = Value::Null);
+                }),
                 true,
             ),
             (
