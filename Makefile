@@ -40,6 +40,7 @@ nightly: lint long-proofs test deny demo ## the long proofs of the core, then te
 long-proofs: ## random sequences of events by the hundred thousand, and every state of the model's large runs
 	LAWS_CASES=100000 cargo test --workspace --exclude testbed --locked --test laws
 	MODEL=nightly cargo test --workspace --exclude testbed --locked --test model -- --nocapture
+	VERDICTS=20000 cargo test --workspace --exclude testbed --locked --test verdicts -- --nocapture --test-threads 2
 
 .PHONY: prove
 prove: ## what is proven: a table by property, the model's runs with their bounds, and what finds each seeded bug
@@ -47,6 +48,12 @@ prove: ## what is proven: a table by property, the model's runs with their bound
 	@cargo test --workspace --exclude testbed --locked --test model --test seeded -- --nocapture --test-threads 1 > target/prove.txt || (cat target/prove.txt; exit 1)
 	@cargo test --workspace --exclude testbed --locked --test 'laws*' -- --nocapture >> target/prove.txt || (cat target/prove.txt; exit 1)
 	@awk -f core/tests/prove.awk target/prove.txt
+
+.PHONY: verdicts
+verdicts: ## what evidence decides, and when, in thousands of trials: the promises, and the power beside other tools' rules
+	@mkdir -p target
+	@VERDICTS=$${VERDICTS:-2000} cargo test --package model-release-core --locked --test verdicts -- --nocapture --test-threads 1 > target/verdicts.txt || (cat target/verdicts.txt; exit 1)
+	@grep -E '^(\||[A-Z0-9])' target/verdicts.txt | awk '/^[A-Z]/ {print ""} {print}'
 
 bench: ## what a look costs: CPU time and allocations of the core, in one table
 	cargo bench --locked --package model-release-core --bench step
