@@ -216,9 +216,10 @@ impl<'a> Tour<'a> {
             .await
     }
 
-    /// A worse model, judged by its quality from now on.
+    /// A worse model, judged by its quality from now on, and by answers that clients got: nobody labels those to copies.
     async fn worse_is_tried(&mut self, version: &str) -> Result<()> {
         let worse = Model { name: version.to_owned(), ..self.stage.made.worse.clone() };
+        self.way.set("/spec/rollout/shadow", Value::Null);
         self.way.set("/spec/analysis/quality", json!({"maxDrop": "0.02", "minSamples": 100}));
         self.way.set("/spec/rollout/steps", json!([{"trafficPercent": 50, "minDuration": "5m"}]));
         self.way.story.manifest = self.way.story.manifest.clone().with_canary(&worse);
