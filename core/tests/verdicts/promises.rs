@@ -32,8 +32,8 @@ fn settings(part: f64) -> impl Iterator<Item = (Setting, Rules)> {
         .map(move |(stable, drop, rate)| (Setting::of(rate, stable, stable - part * drop), Rules::of(drop)));
     let uneven = UNEVEN.into_iter().map(move |pattern| {
         let rules = Rules::of(0.02);
-        // By then all but a twentieth of what is labelled last is labelled.
-        let label_delay = if pattern == Pattern::Delayed { 90.0 } else { 0.0 };
+        // By then 99 of 100 labels that come last are in, which is what the delay is to be set to.
+        let label_delay = if pattern == Pattern::Delayed { 150.0 } else { 0.0 };
         (Setting::of(100.0, 0.9, 0.9 - part * 0.02).with(pattern), Rules { label_delay, ..rules })
     });
     steady.chain(uneven)
@@ -134,7 +134,7 @@ fn what_counts_wrongly_breaks_a_promise() {
             "labels that come late not waited for",
             worse,
             Rules::of(0.02),
-            Rules { label_delay: 90.0, ..Rules::of(0.02) },
+            Rules { label_delay: 150.0, ..Rules::of(0.02) },
         ),
     ] {
         let share = |rules| how_often(RUNS, |seed| Trial::new(setting, rules, seed).ever_good(LOOKS));
