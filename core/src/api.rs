@@ -47,5 +47,8 @@ pub const LABEL_FOLLOWS: &str = "modelrelease.dev/follows";
 pub const LABEL_FOLLOWS_VERSION: &str = "modelrelease.dev/follows-version";
 /// Annotation on children: the number of the decision that they follow.
 pub const ANNOTATION_SEQ: &str = "modelrelease.dev/seq";
+/// Annotation on a version's Deployments and Services: digest of what was rendered, so that what was only rendered anew
+/// is known from what would be another one.
+pub const ANNOTATION_RENDERED: &str = "modelrelease.dev/rendered";
 /// Finalizer that is there only while an object outside the namespace is.
 pub const FINALIZER: &str = "modelrelease.dev/gateway-objects";

@@ -63,11 +63,11 @@ impl Rendered<'_> {
         }
     }
 
-    /// The same, but each object that stands already as it stands: `stands` finds it.
+    /// The same, but an object that stands already, and was rendered otherwise, as it stands: `stands` finds it.
     #[must_use]
     pub fn as_it_stands<'b>(mut self, stands: impl Fn(Component, Kind) -> Option<&'b Value>) -> Self {
         let keep = |object: &mut Cow<'_, Value>, component, kind| {
-            if let Some(live) = stands(component, kind) {
+            if let Some(live) = stands(component, kind).filter(|live| !meta::same_rendering(object, live)) {
                 *object = Cow::Owned(meta::content(live));
             }
         };
@@ -127,13 +127,17 @@ pub fn sent(rendered: Value, replicas: Option<i32>, seq: i64) -> Value {
 pub fn render(release: &Release, version: &Version, settings: &Settings) -> Rendered<'static> {
     let model = Part::model(version);
     Rendered {
-        deployment: Cow::Owned(deployment::render(release, model, settings)),
-        service: Cow::Owned(service::render(release, model)),
+        deployment: signed(deployment::render(release, model, settings)),
+        service: signed(service::render(release, model)),
         app: Part::app(version).map(|part| App {
-            deployment: Cow::Owned(deployment::render(release, part, settings)),
-            service: Cow::Owned(service::render(release, part)),
+            deployment: signed(deployment::render(release, part, settings)),
+            service: signed(service::render(release, part)),
         }),
     }
+}
+
+fn signed(rendered: Value) -> Cow<'static, Value> {
+    Cow::Owned(meta::with_digest(rendered))
 }
 
 /// How requests enter a version.

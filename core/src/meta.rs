@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::{
-    ANNOTATION_SEQ, FIELD_MANAGER, GROUP, LABEL_COMPONENT, LABEL_NAME, LABEL_NAMESPACE, LABEL_UID,
-    LABEL_VERSION,
+    ANNOTATION_RENDERED, ANNOTATION_SEQ, FIELD_MANAGER, GROUP, LABEL_COMPONENT, LABEL_NAME, LABEL_NAMESPACE,
+    LABEL_UID, LABEL_VERSION,
 };
 use crate::release::Release;
-use crate::version::Hash;
+use crate::version::{Hash, digest};
 
 /// What of a version an object belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,10 +94,24 @@ pub(crate) fn beside_gateway(release: &Release, namespace: &str, name: &str) -> 
     })
 }
 
+const RENDERED: [&str; 3] = ["metadata", "annotations", ANNOTATION_RENDERED];
+
 /// The object with the number of the decision that it follows.
 pub(crate) fn with_seq(mut object: Value, seq: i64) -> Value {
     set(&mut object, &["metadata", "annotations", ANNOTATION_SEQ], json!(seq.to_string()));
     object
+}
+
+/// What was rendered, with a digest of it.
+pub(crate) fn with_digest(mut object: Value) -> Value {
+    let digest: String = digest(&object).chars().take(16).collect();
+    set(&mut object, &RENDERED, digest.into());
+    object
+}
+
+/// Whether a live object was rendered like this one, whatever hands did to it since.
+pub(crate) fn same_rendering(rendered: &Value, live: &Value) -> bool {
+    at(rendered, &RENDERED).is_some_and(|digest| at(live, &RENDERED) == Some(digest))
 }
 
 /// An object of fields that are moved into it; `json!` copies every value that it is given.

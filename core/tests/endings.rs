@@ -160,6 +160,36 @@ fn what_runs_stays_as_it_is_when_its_record_is_gone_or_somebody_elses() {
 }
 
 #[test]
+fn a_record_that_a_hand_deletes_is_made_again_as_it_was_and_what_else_it_did_is_put_right() {
+    let mut world = World::analyzing("v1", "v2").during(1);
+    let named = format!("fraud-{}", world.hash_of("v1"));
+    let of = |world: &World, kind: Kind| {
+        world
+            .observed
+            .children
+            .keys()
+            .find(|k| k.kind == kind && k.name == named)
+            .cloned()
+            .expect("it is there")
+    };
+    let (record, deployment) = (of(&world, Kind::ControllerRevision), of(&world, Kind::Deployment));
+    let data = |world: &World| world.observed.children.get(&record).map(|live| live.body["data"].clone());
+    let template = |world: &World| world.observed.children[&deployment].body["spec"]["template"].clone();
+    let (before, ran) = (data(&world), template(&world));
+    // A real API server adds what is left out; the record is not to say more for it.
+    world.tamper(Kind::Deployment, &named, |body| {
+        body["spec"]["template"]["spec"]["dnsPolicy"] = json!("ClusterFirst");
+    });
+    world.tamper(Kind::Deployment, &named, |body| {
+        body["spec"]["template"]["spec"]["containers"][0]["image"] = json!("evil");
+    });
+    world.remove(&record);
+    let world = world.during(30);
+    assert_eq!(data(&world), before, "{}", world.story());
+    assert_eq!(template(&world)["spec"]["containers"][0]["image"], ran["spec"]["containers"][0]["image"]);
+}
+
+#[test]
 fn pods_of_a_version_that_left_go_once_routes_are_in_force() {
     // v3 left and has no pods; a hand gives it some, and at the same look v1, kept warm until now, loses its route.
     let mut world = World::rolled_back_beside();

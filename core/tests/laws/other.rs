@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model_release_core::api::ANNOTATION_RENDERED;
 use model_release_core::api::Reason;
 use model_release_core::api::annotations::{Annotations, Rollback};
 use model_release_core::api::status::{Phase, Track};
@@ -112,11 +113,13 @@ fn named(release: &str, namespace: &str, prefix: &'static str) -> Play {
     play
 }
 
-/// An object without the names that are made of a digest of its own.
+/// An object without what is made of a digest of its own.
 fn unnamed(body: &Value) -> Value {
     match body {
         Value::Object(fields) => {
-            let kept = fields.iter().filter(|(name, _)| *name != "stat_prefix");
+            let kept = fields
+                .iter()
+                .filter(|(name, _)| !["stat_prefix", ANNOTATION_RENDERED].contains(&name.as_str()));
             Value::Object(kept.map(|(name, value)| (name.clone(), unnamed(value))).collect())
         }
         Value::Array(items) => items.iter().map(unnamed).collect(),

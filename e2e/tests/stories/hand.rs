@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, WatchEvent, WatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, WatchEvent, WatchParams};
 use kube::core::ApiResource;
 use model_release_core::plan::Kind;
 use serde_json::{Value, json};
@@ -63,9 +63,14 @@ impl Hand {
     /// Does it, and watches the object until it says what it said before. The time begins with the change itself, as the watch
     /// tells of it: how long the API server took to store a hand's edit is no concern of the operator's.
     async fn undone(&self, action: &str, act: impl Future<Output = kube::Result<()>>) -> Result<f64> {
-        let before = self.api.get(&self.name).await.map_err(|error| self.failed("look at", &error))?;
-        let from = before.metadata.resource_version.clone().unwrap_or_default();
-        let params = WatchParams::default().fields(&format!("metadata.name={}", self.name)).timeout(60);
+        // Of an object that rested for long the API server does not tell from its last change on, but from now on it does.
+        let alone = format!("metadata.name={}", self.name);
+        let now = self.api.list(&ListParams::default().fields(&alone)).await;
+        let now = now.map_err(|error| self.failed("look at", &error))?;
+        let from = now.metadata.resource_version.unwrap_or_default();
+        let missing = || Error::other(format!("{} is not there for a hand to {action}", self.what()));
+        let before = now.items.into_iter().next().ok_or_else(missing)?;
+        let params = WatchParams::default().fields(&alone).timeout(60);
         let events = self.api.watch(&params, &from).await.map_err(|error| self.failed("watch", &error))?;
         let mut events = events.boxed();
         let wanted = said(&before);
