@@ -1,9 +1,9 @@
 //! Evidence: what to ask Prometheus, what its answers count for, and what the counts prove.
 //!
 //! One attempt of one version is judged by checks: the quality gate and the guardrails. Each keeps a
-//! [`Checkpoint`] with the totals of both versions since evidence began. Events come in blocks of
-//! `analysis.interval`, ending at multiples of it in Unix time, so that it does not matter who looks, when, or how
-//! often: each block is used once and in order, and the verdict after each is a function of the totals alone.
+//! [`Checkpoint`] with what the [`kernel`] knows since evidence began. Events come in blocks of `analysis.interval`,
+//! ending at multiples of it in Unix time, so that it does not matter who looks, when, or how often: each block is used
+//! once and in order, and the verdict after each is a function of the blocks alone.
 //! Whatever is not there (no series, no provider, no number) decides nothing.
 
 mod answer;
@@ -12,6 +12,7 @@ mod check;
 mod evidence;
 pub mod kernel;
 mod promql;
+mod record;
 pub mod share;
 mod verdict;
 mod words;
@@ -209,8 +210,10 @@ impl Gate {
 fn outcome(all: &[Judged<'_>], gate: Gate, release: &Release, subject: &Subject<'_>) -> Outcome {
     let sentence = |judged: &Judged<'_>| words::sentence(judged, release, subject);
     let enforced = || all.iter().filter(|j| j.check.enforced);
+    // A guardrail goes first, and of those the one that is most beyond doubt.
     let failed = enforced()
-        .find(|j| !j.is_quality() && j.verdict == Verdict::Fail)
+        .filter(|j| !j.is_quality() && j.verdict == Verdict::Fail)
+        .max_by(|one, other| one.excess().total_cmp(&other.excess()))
         .or_else(|| enforced().find(|j| j.verdict == Verdict::Fail));
     if let Some(failed) = failed {
         let others = all.iter().filter(|j| j.check.name != failed.check.name);

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::Subject;
 use super::answer::{self, Row};
 use super::blocks::{Grid, ends_block};
-use super::evidence::{self, Count, Finding, GuardrailBounds, QualityBounds, Totals};
+use super::evidence::{self, Bounds, Evidence, Finding};
+use super::kernel::checkpoint::{Digest, Mark};
+use super::kernel::{Block, Count, GuardrailBounds, QualityBounds};
 use super::promql::{self, Names, Whose};
 use crate::api::reasons::Reason;
 use crate::api::spec::CheckMode;
@@ -31,9 +33,13 @@ pub(super) struct Check<'a> {
     pub rule: Rule<'a>,
     /// Whether a block counts only if stable has events too.
     pub paired: bool,
-    /// Digest of all that its counts belong to.
+    /// Digest of all that its counts belong to: 16 hex digits.
     digest: String,
 }
+
+/// The range in which the kernel takes limits of shares. What is beyond it is as good as its end: no share is known to
+/// a ten-thousandth.
+const LIMITS: (f64, f64) = (0.0001, 0.9999);
 
 /// What a check judges by.
 #[derive(Clone, Copy, Debug)]
@@ -44,18 +50,29 @@ pub(super) enum Rule<'a> {
     Guardrail(&'a Guardrail, GuardrailBounds),
 }
 
+impl Rule<'_> {
+    fn bounds(&self) -> Bounds {
+        match self {
+            Self::Quality(bounds) => Bounds::Quality(*bounds),
+            Self::Guardrail(_, bounds) => Bounds::Guardrail(*bounds),
+        }
+    }
+}
+
 /// The checks that count in this situation, quality first. While baking only those with an absolute bound do.
 pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Check<'a>> {
     let analysis = &release.analysis;
     let quality = &analysis.quality;
     let alpha = analysis.alpha.clamp(0.0001, 0.2);
+    let within = |limit: f64| limit.clamp(LIMITS.0, LIMITS.1);
     let mut checks = Vec::with_capacity(1 + analysis.guardrails.len());
     if quality.mode != CheckMode::Disabled && (!subject.baking || quality.min.is_some()) {
         let bounds = QualityBounds {
             max_drop: (!subject.baking).then(|| quality.max_drop.clamp(0.0, 0.5)),
-            min: quality.min,
-            min_samples: f64::from(quality.min_samples),
+            min: quality.min.map(within),
             alpha,
+            min_samples: f64::from(quality.min_samples),
+            dispersion: None,
         };
         // How many answers, requests and looks are needed may change without making the counts worthless.
         let lines = (bounds.max_drop, bounds.min, bounds.alpha, quality.window);
@@ -72,12 +89,18 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
     let enforced = judged.iter().filter(|g| g.mode == CheckMode::Enforce).count().max(1);
     for guardrail in judged {
         let bounds = GuardrailBounds {
-            max: guardrail.max,
-            max_ratio: guardrail.max_ratio.filter(|_| !subject.baking),
+            max: guardrail.max.map(within),
+            max_ratio: guardrail
+                .max_ratio
+                .filter(|_| !subject.baking)
+                .map(|ratio| ratio.clamp(0.01, 10_000.0)),
+            // Each of them may raise a false alarm.
+            needed: f64::from(u8::try_from(enforced).unwrap_or(u8::MAX)) / alpha,
             min_requests: f64::from(guardrail.min_requests),
-            alpha: alpha / f64::from(u8::try_from(enforced).unwrap_or(u8::MAX)),
+            failure_limit: u32::try_from(guardrail.failure_limit).unwrap_or(1),
+            dispersion: None,
         };
-        let lines = (guardrail.metric, bounds.max, bounds.max_ratio, bounds.alpha);
+        let lines = (guardrail.metric, bounds.max, bounds.max_ratio, bounds.needed);
         checks.push(Check {
             name: &guardrail.name,
             enforced: guardrail.mode == CheckMode::Enforce,
@@ -93,7 +116,7 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
 fn digest(release: &Release, subject: &Subject<'_>, name: &str, lines: &str) -> String {
     let stable = subject.stable.filter(|_| !subject.baking).map_or("-", |h| h.as_str());
     let of = format!(
-        "1\n{}\n{}\n{stable}\n{}\n{}\n{name}\n{}\n{:?}\n{lines}",
+        "2\n{}\n{}\n{stable}\n{}\n{}\n{name}\n{}\n{:?}\n{lines}",
         release.uid,
         subject.attempt,
         subject.canary,
@@ -105,19 +128,36 @@ fn digest(release: &Release, subject: &Subject<'_>, name: &str, lines: &str) -> 
 }
 
 impl Check<'_> {
-    /// Its counts so far; at zero if they belong to something else. One that is asked for after others have counted
-    /// begins now: a line that was chosen after the answers were seen is not held against those answers.
+    /// Its counts so far; at zero if they belong to something else, or cannot be read any more. One that is asked for after
+    /// others have counted begins now: a line that was chosen after the answers were seen is not held against those
+    /// answers.
     pub fn checkpoint(
         &self,
         checks: &BTreeMap<String, Checkpoint>,
         subject: &Subject<'_>,
         now: Timestamp,
     ) -> Checkpoint {
-        checks.get(self.name).filter(|kept| kept.digest == self.digest).cloned().unwrap_or_else(|| {
+        let goes_on = |kept: &&Checkpoint| kept.digest == self.digest && self.evidence(kept).is_some();
+        checks.get(self.name).filter(goes_on).cloned().unwrap_or_else(|| {
             let late = checks.values().any(|kept| kept.last_block_end.is_some());
             let begin = if late { subject.evidence_from.max(now) } else { subject.evidence_from };
             Checkpoint { digest: self.digest.clone(), begin: Some(begin), ..Checkpoint::default() }
         })
+    }
+
+    /// Its evidence as it was kept; none if that cannot be read.
+    fn evidence(&self, kept: &Checkpoint) -> Option<Evidence> {
+        let none = Evidence::none(self.rule.bounds()).ok()?;
+        if kept.record.is_empty() { Some(none) } else { none.restored(&kept.record, &self.key()) }
+    }
+
+    /// The digest as records bear it.
+    fn key(&self) -> Digest {
+        let mut key = Digest::default();
+        for (byte, digit) in key.iter_mut().zip(self.digest.bytes()) {
+            *byte = digit;
+        }
+        key
     }
 
     /// Its question for a block.
@@ -138,12 +178,9 @@ impl Check<'_> {
         }
     }
 
-    /// What its counts prove.
-    pub fn finding(&self, kept: &Checkpoint) -> Finding {
-        match self.rule {
-            Rule::Quality(bounds) => evidence::quality(totals(kept), bounds),
-            Rule::Guardrail(_, bounds) => evidence::guardrail(totals(kept), bounds),
-        }
+    /// What its counts prove; none if they cannot be read.
+    pub fn finding(&self, kept: &Checkpoint) -> Option<Finding> {
+        self.evidence(kept)?.finding().ok()
     }
 
     /// Adds the answers that come next, in the order of their blocks, and judges after each. A failed check takes no
@@ -211,25 +248,26 @@ impl Check<'_> {
         // A gauge's window reaches back; it is one reading for as long as it averages over.
         let begun = span == Grid::of(&release.analysis).width()
             || ends_block(answer.id.at, span, subject.evidence_from.max(kept.begin.unwrap_or_default()));
-        if canary.events > 0.0 && (stable.events > 0.0 || !self.paired) && begun {
-            self.add(kept, stable, canary, answer.id.at);
+        if begun {
+            self.add(kept, Block { stable, canary }, answer.id.at)?;
         }
         Ok(())
     }
 
-    /// Adds a block's events and judges.
-    fn add(&self, kept: &mut Checkpoint, stable: Count, canary: Count, end: Timestamp) {
-        kept.stable_hits += stable.hits;
-        kept.stable_events += stable.events;
-        kept.canary_hits += canary.hits;
-        kept.canary_events += canary.events;
-        kept.last_evidence_at = Some(end);
-        let limit = match self.rule {
-            Rule::Quality(_) => 1,
-            Rule::Guardrail(guardrail, _) => guardrail.failure_limit.max(1),
-        };
-        kept.failing = if self.finding(kept).beyond.is_some() { kept.failing.saturating_add(1) } else { 0 };
-        kept.failed = kept.failing >= limit;
+    /// Adds a block's events and judges. Stable's tell what to expect also where the canary has none.
+    fn add(&self, kept: &mut Checkpoint, block: Block, end: Timestamp) -> Result<(), Reason> {
+        let mut evidence = self.evidence(kept).ok_or(Reason::NotANumber)?;
+        let found = evidence.look(block).map_err(evidence::reason)?;
+        let Block { stable, canary } = found.totals;
+        (kept.stable_hits, kept.stable_events) = (stable.hits, stable.events);
+        (kept.canary_hits, kept.canary_events) = (canary.hits, canary.events);
+        if block.canary.events > 0.0 && (block.stable.events > 0.0 || !self.paired) {
+            kept.last_evidence_at = Some(end);
+        }
+        kept.failed = found.failed;
+        let begin = kept.begin.unwrap_or(end).as_millisecond();
+        kept.record = evidence.record(Mark { begin, last_block_end: end.as_millisecond() }, &self.key());
+        Ok(())
     }
 }
 
@@ -246,8 +284,8 @@ pub(super) fn next_end(kept: &Checkpoint, grid: Grid, subject: &Subject<'_>, now
 }
 
 /// Both versions' events so far.
-pub(super) fn totals(kept: &Checkpoint) -> Totals {
-    Totals {
+pub(super) fn totals(kept: &Checkpoint) -> Block {
+    Block {
         stable: Count { hits: kept.stable_hits, events: kept.stable_events },
         canary: Count { hits: kept.canary_hits, events: kept.canary_events },
     }

@@ -27,8 +27,7 @@
 //! Society B 86, 2024).
 //!
 //! All evidence is a natural logarithm, shares are between 0 and 1, counts are real numbers. Nothing here allocates,
-//! but for [`checkpoint::save`]; a look that is refused leaves its check as it was. The operator's verdicts do not use
-//! this module yet: that is a later step.
+//! but for [`checkpoint::save`]; a look that is refused leaves its check as it was.
 
 mod baseline;
 mod bets;

@@ -7,14 +7,13 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::ByteString;
-use serde_json::Value;
 
 use super::answer;
 use super::blocks::{AT_ONCE, Grid};
 use super::kernel::checkpoint::{Digest, Mark, restore, save};
 use super::kernel::{Requests, Skew, SkewBounds};
 use super::promql::{self, Names, Whose};
+use super::record::{decoded, encoded};
 use super::words;
 use crate::api::reasons::Reason;
 use crate::api::status::{ShareState, Skewed};
@@ -247,19 +246,6 @@ fn counted(release: &Release, split: &Split<'_>, answer: &Answer) -> Result<(f64
     // Envoy has a cluster for each port.
     let of = |whose| requests.iter().filter(|((w, _), _)| *w == whose).map(|(_, value)| *value).sum::<f64>();
     Ok((of(Whose::Stable), of(Whose::Canary)))
-}
-
-/// Bytes as base64.
-fn encoded(bytes: Vec<u8>) -> String {
-    match serde_json::to_value(ByteString(bytes)) {
-        Ok(Value::String(text)) => text,
-        _ => String::new(),
-    }
-}
-
-/// Bytes of base64; none if it is not.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    serde_json::from_value::<ByteString>(Value::String(text.to_owned())).ok().map(|bytes| bytes.0)
 }
 
 #[cfg(test)]

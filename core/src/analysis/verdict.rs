@@ -5,10 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::Subject;
 use super::blocks::Grid;
 use super::check::{Check, Rule, next_end, totals};
-use super::evidence::{Count, Finding, Interval};
+use super::evidence::Finding;
+use super::kernel::{Count, Interval};
 use super::words;
 use crate::api::reasons::Reason;
-use crate::api::status::{CheckStatus, Checkpoint, Difference, Numbers, Share, Verdict};
+use crate::api::status::{CheckStatus, Checkpoint, Difference, Evidence, Numbers, Share, Verdict};
 use crate::release::Release;
 
 /// Intervals without a usable answer after which a check is blind.
@@ -24,8 +25,8 @@ pub(super) struct Judged<'a> {
     pub check: &'a Check<'a>,
     /// Its counts.
     pub kept: &'a Checkpoint,
-    /// What they prove.
-    pub finding: Finding,
+    /// What they prove; none if they cannot be read.
+    pub finding: Option<Finding>,
     /// What it says.
     pub verdict: Verdict,
     /// Why it does not pass.
@@ -76,10 +77,12 @@ impl<'a> Judged<'a> {
             };
             (Verdict::Fail, Some(reason))
         } else {
+            let enough = finding.is_some_and(|found| found.enough);
+            let passes = finding.is_some_and(|found| found.passes);
             let missing = trouble
-                .or_else(|| (!finding.enough).then_some(Reason::TooFewSamples))
+                .or_else(|| (!enough).then_some(Reason::TooFewSamples))
                 .or_else(|| (!fresh || silent).then_some(Reason::StaleData))
-                .or_else(|| (!finding.within).then_some(Reason::NotProven));
+                .or_else(|| (!passes).then_some(Reason::NotProven));
             (if missing.is_none() { Verdict::Pass } else { Verdict::Inconclusive }, missing)
         };
         Self {
@@ -102,13 +105,13 @@ impl<'a> Judged<'a> {
 
     /// Enough for a step that is not the last.
     pub fn opens_step(&self) -> bool {
-        match self.check.rule {
-            Rule::Quality(_) => {
-                self.verdict == Verdict::Pass
-                    || self.verdict == Verdict::Inconclusive && self.reason == Some(Reason::NotProven)
-            }
-            Rule::Guardrail(..) => self.verdict == Verdict::Pass,
-        }
+        let near = self.reason == Some(Reason::NotProven) && self.finding.is_some_and(|found| found.step);
+        self.verdict == Verdict::Pass || near
+    }
+
+    /// By how much its evidence against the canary exceeds what it takes, as a ratio.
+    pub fn excess(&self) -> f64 {
+        self.finding.map_or(0.0, |found| found.worse / found.needed)
     }
 
     /// When there is something to ask for it again; none once it has failed.
@@ -140,9 +143,18 @@ impl<'a> Judged<'a> {
             reason: self.reason,
             stable: share(totals.stable),
             canary: share(totals.canary),
-            difference: self.finding.difference.map(difference),
+            difference: self.difference(),
             bound: words::bound(&self.check.rule),
+            evidence: self.finding.map(|found| Evidence {
+                worse: words::odds(found.worse),
+                good: found.good.map(words::odds).unwrap_or_default(),
+                needed: words::odds(found.needed),
+            }),
         }
+    }
+
+    fn difference(&self) -> Option<Difference> {
+        self.finding.and_then(|found| found.difference).map(difference)
     }
 
     /// The numbers behind it; none without events of the canary.
@@ -156,8 +168,16 @@ impl<'a> Judged<'a> {
             canary: canary.value,
             stable_events: stable.events,
             canary_events: canary.events,
-            difference: self.finding.difference.map(difference),
+            difference: self.difference(),
             bound: words::bound(&self.check.rule),
+            evidence: self
+                .finding
+                .map(|found| match found.good.filter(|_| self.verdict != Verdict::Fail) {
+                    Some(good) => words::odds(good),
+                    None => words::odds(found.worse),
+                })
+                .unwrap_or_default(),
+            needed: self.finding.map(|found| words::odds(found.needed)).unwrap_or_default(),
         })
     }
 }

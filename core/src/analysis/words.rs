@@ -2,7 +2,8 @@
 
 use super::Subject;
 use super::check::{Check, Rule, totals};
-use super::evidence::{Count, Finding, GuardrailBounds, Interval, Line, QualityBounds};
+use super::evidence::{Finding, Line};
+use super::kernel::{Count, GuardrailBounds, Interval, QualityBounds};
 use super::promql;
 use super::verdict::Judged;
 use crate::api::reasons::Reason;
@@ -10,6 +11,14 @@ use crate::api::status::Grade;
 use crate::release::Release;
 use crate::settings::Entrance;
 use crate::version::Hash;
+
+/// Odds beyond which nobody reads on.
+const MOST_ODDS: f64 = 1e6;
+
+/// Evidence as odds, one place while it is small.
+pub(super) fn odds(evidence: f64) -> String {
+    if evidence < 99.95 { format!("{evidence:.1}") } else { format!("{:.0}", evidence.min(MOST_ODDS)) }
+}
 
 /// Four places; never a negative zero.
 pub(super) fn four(number: f64) -> String {
@@ -58,10 +67,10 @@ pub(super) fn sentence(judged: &Judged<'_>, release: &Release, subject: &Subject
             format!("{} requests of {canary} are needed", plain(b.min_requests.max(1.0)))
         }
         (Some(Reason::QualityRegression | Reason::NotProven) | None, Rule::Quality(b)) => {
-            quality(&judged.finding, b, canary)
+            judged.finding.map(|found| quality(&found, b, canary)).unwrap_or_default()
         }
         (Some(Reason::ErrorRateExceeded | Reason::NotProven) | None, Rule::Guardrail(_, b)) => {
-            guardrail(&judged.finding, b, canary)
+            judged.finding.map(|found| guardrail(&found, b, canary)).unwrap_or_default()
         }
         (Some(reason), _) => trouble(reason, judged, release, subject),
     };
@@ -87,58 +96,63 @@ fn numbers(judged: &Judged<'_>) -> Option<String> {
     Some(format!("{} {canary}{stable}", label(judged.check)))
 }
 
-fn quality(finding: &Finding, bounds: &QualityBounds, canary: &str) -> String {
-    // A loss is a negative difference.
-    let loss = |d: Interval| (four(-d.upper), four(-d.lower));
-    let mut parts = Vec::new();
-    if let (Some(drop), Some(difference)) = (bounds.max_drop, finding.difference) {
-        let (least, most) = loss(difference);
-        let allowed = four(drop);
-        match finding.beyond {
-            Some(Line::Relative) => {
-                return format!("{canary} is worse by {least} to {most}, allowed is a loss of {allowed}");
-            }
-            Some(Line::Absolute) => {}
-            None if difference.lower >= -drop => {
-                parts.push(format!("its loss is at most {most}, allowed is {allowed}"));
-            }
-            None => parts.push(format!(
-                "not proven yet: its loss is between {least} and {most}, allowed is {allowed}"
-            )),
+fn quality(found: &Finding, bounds: &QualityBounds, canary: &str) -> String {
+    let needed = odds(found.needed);
+    let good = odds(found.good.unwrap_or_default());
+    let says = match (found.failed, found.passes) {
+        (true, _) => {
+            let than = match found.against {
+                Line::Relative => format!("{canary} is worse"),
+                Line::Absolute => format!("{canary} is below its floor"),
+            };
+            format!("evidence {} of {needed} that {than}", odds(found.worse))
         }
-    }
-    if let (Some(min), Some(own)) = (bounds.min, finding.own) {
-        let min = four(min);
-        if finding.beyond == Some(Line::Absolute) {
-            return format!("{canary} is at most {}, the floor is {min}", four(own.upper));
+        (false, true) => format!("evidence {good} of {needed} that {canary} is good enough"),
+        (false, false) => {
+            let worse = odds(found.worse);
+            let to_go = found.to_go.map(|more| format!(", about {} answers more", whole(more)));
+            format!(
+                "not proven yet: evidence {good} of {needed} that {canary} is good enough, {worse} that it is worse{}",
+                to_go.unwrap_or_default()
+            )
         }
-        let proven = if own.lower >= bounds.min.unwrap_or_default() { "" } else { "not proven yet: " };
-        parts.push(format!("{proven}it is at least {}, the floor is {min}", four(own.lower)));
-    }
-    parts.join("; ")
+    };
+    let loss = bounds.max_drop.zip(found.difference).map(|(drop, Interval { estimate, lower, upper })| {
+        // A loss is a negative difference.
+        let [loss, least, most] = [-estimate, -upper, -lower].map(four);
+        format!("its loss is {loss} ({least} to {most}), allowed is {}", four(drop))
+    });
+    let floor = bounds.min.map(|min| format!("the floor is {}", four(min)));
+    [Some(says), loss, floor].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-fn guardrail(finding: &Finding, bounds: &GuardrailBounds, canary: &str) -> String {
+fn guardrail(found: &Finding, bounds: &GuardrailBounds, canary: &str) -> String {
     let relative = bounds.max_ratio.map(|ratio| format!("{} times stable's share", plain(ratio)));
     let absolute = bounds.max.map(four);
-    match finding.beyond {
-        Some(Line::Relative) => {
-            format!("{canary} is proven above {}", relative.or(absolute).unwrap_or_default())
-        }
-        Some(Line::Absolute) => {
-            format!("{canary} is proven above {}", absolute.or(relative).unwrap_or_default())
-        }
-        None => {
-            if bounds.max_ratio.is_some() && finding.difference.is_none() {
-                return "stable has had no requests to compare with".to_owned();
-            }
-            let bounds = [relative, absolute].into_iter().flatten().collect::<Vec<_>>().join(" and ");
-            if finding.within {
-                format!("within {bounds}")
-            } else {
-                format!("more than {bounds}, but not proven to be")
-            }
-        }
+    if found.failed {
+        let (first, second) = match found.against {
+            Line::Relative => (relative, absolute),
+            Line::Absolute => (absolute, relative),
+        };
+        return format!(
+            "evidence {} of {} that {canary} is above {}",
+            odds(found.worse),
+            odds(found.needed),
+            first.or(second).unwrap_or_default()
+        );
+    }
+    if bounds.max_ratio.is_some() && found.totals.stable.events <= 0.0 {
+        return "stable has had no requests to compare with".to_owned();
+    }
+    let both = [relative, absolute].into_iter().flatten().collect::<Vec<_>>().join(" and ");
+    if found.passes {
+        format!("within {both}")
+    } else {
+        format!(
+            "not proven yet: evidence {} of {} that it is above {both}",
+            odds(found.worse),
+            odds(found.needed)
+        )
     }
 }
 

@@ -81,6 +81,21 @@ pub struct CheckStatus {
     /// The bound in words, as in `loss <= 0.0200`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub bound: String,
+    /// What speaks for and against the canary, and how much it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// Odds against chance: at `needed` something is proven, whenever one looks. At most 1000000 is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// That the canary is beyond a bound.
+    pub worse: String,
+    /// That it is within its bounds; none of guardrails, which pass while nothing speaks against them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub good: String,
+    /// What either needs.
+    pub needed: String,
 }
 
 /// A share of events.
@@ -123,4 +138,10 @@ pub struct Numbers {
     /// The bound.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub bound: String,
+    /// Odds against chance for what was decided.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub evidence: String,
+    /// What it took.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub needed: String,
 }

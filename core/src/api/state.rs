@@ -323,10 +323,13 @@ pub struct Checkpoint {
     pub canary_hits: f64,
     /// Canary: all events.
     pub canary_events: f64,
-    /// Failing looks in a row.
-    pub failing: i32,
     /// A failure is latched.
     pub failed: bool,
+    /// Record of the test that the counts were put to, in base64; empty before the first block. One that cannot be read
+    /// starts the check afresh.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub record: String,
 }
 
 /// Memory of the canary's share of the requests in the present attempt.

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::decision::{Act, Decision, HistoryEntry};
-pub use super::evidence::{AnalysisStatus, CheckStatus, Difference, Grade, Numbers, Share, Verdict};
+pub use super::evidence::{
+    AnalysisStatus, CheckStatus, Difference, Evidence, Grade, Numbers, Share, Verdict,
+};
 use super::reasons::Reason;
 use super::schema;
 pub use super::state::{
