@@ -1,6 +1,6 @@
 //! A canary's share of the requests, block by block.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::analysis::tests::{BEGIN, CANARY, STABLE, W, at, release};
