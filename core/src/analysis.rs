@@ -116,6 +116,14 @@ pub fn queries(
     for check in check::checks(release, subject) {
         let kept = check.checkpoint(checks, subject, now);
         let mut end = check::next_end(&kept, grid, subject, now);
+        if check.wants_the_past(&kept) {
+            let at = grid.beginning(end);
+            if grid.asked_at(at) <= now {
+                let promql = check.promql_of_the_past(release, subject, source);
+                let id = QueryId { check: check.past(), at };
+                queries.push(Query { id, source: source.name.clone(), promql, time: at });
+            }
+        }
         if kept.failed || grid.asked_at(end) > now {
             continue;
         }

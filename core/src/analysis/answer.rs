@@ -31,8 +31,20 @@ impl Row {
 /// The rows of an answer. Reasons: `ProviderUnavailable`, `BadQuery`, `PartialData` (the block can be asked for again),
 /// `AmbiguousSeries` (it would be answered the same).
 pub(super) fn rows(outcome: &Result<(u16, Vec<u8>), Unanswered>) -> Result<Vec<Row>, Reason> {
+    result(body(outcome)?, "vector")?
+        .iter()
+        .map(|item| {
+            // A histogram has no `value`.
+            let (_, value) = sample(item.get("value").ok_or(Reason::AmbiguousSeries)?)?;
+            Ok(Row { labels: labels(item)?, value })
+        })
+        .collect()
+}
+
+/// The body of an answer that is one.
+fn body(outcome: &Result<(u16, Vec<u8>), Unanswered>) -> Result<&[u8], Reason> {
     match outcome {
-        Ok((200, body)) => parse(body),
+        Ok((200, body)) => Ok(body),
         Ok((400 | 422, _)) => Err(Reason::BadQuery),
         Ok(_) | Err(Unanswered::Unreachable | Unanswered::TimedOut | Unanswered::Broken) => {
             Err(Reason::ProviderUnavailable)
@@ -46,8 +58,25 @@ pub(super) fn passing(reason: Reason) -> bool {
     matches!(reason, Reason::ProviderUnavailable | Reason::BadQuery | Reason::PartialData)
 }
 
-fn parse(body: &[u8]) -> Result<Vec<Row>, Reason> {
-    let answer: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+/// The rows of each instant of an answer about a range, by milliseconds of Unix time. Reasons as of [`rows`].
+pub(super) fn instants(
+    outcome: &Result<(u16, Vec<u8>), Unanswered>,
+) -> Result<BTreeMap<i64, Vec<Row>>, Reason> {
+    let mut instants: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
+    for item in result(body(outcome)?, "matrix")? {
+        let labels = labels(&item)?;
+        let samples = item.get("values").and_then(Value::as_array).ok_or(Reason::AmbiguousSeries)?;
+        for sample in samples {
+            let (at, value) = self::sample(sample)?;
+            instants.entry(at).or_default().push(Row { labels: labels.clone(), value });
+        }
+    }
+    Ok(instants)
+}
+
+/// The items of a result of this type.
+fn result(body: &[u8], kind: &str) -> Result<Vec<Value>, Reason> {
+    let mut answer: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
         // What ends too early was cut off; what is no JSON object does not come from a Prometheus.
         if error.is_eof() && !body.is_empty() { Reason::PartialData } else { Reason::ProviderUnavailable }
     })?;
@@ -61,26 +90,32 @@ fn parse(body: &[u8]) -> Result<Vec<Row>, Reason> {
         Some(Value::Array(warnings)) if warnings.is_empty() => {}
         Some(_) => return Err(Reason::PartialData),
     }
-    let data = answer.get("data").ok_or(Reason::PartialData)?;
-    if data.get("resultType").and_then(Value::as_str) != Some("vector") {
+    let data = answer.get_mut("data").ok_or(Reason::PartialData)?;
+    if data.get("resultType").and_then(Value::as_str) != Some(kind) {
         return Err(Reason::AmbiguousSeries);
     }
-    let result = data.get("result").and_then(Value::as_array).ok_or(Reason::PartialData)?;
-    result.iter().map(row).collect()
+    match data.get_mut("result").map(Value::take) {
+        Some(Value::Array(items)) => Ok(items),
+        _ => Err(Reason::PartialData),
+    }
 }
 
-fn row(item: &Value) -> Result<Row, Reason> {
+fn labels(item: &Value) -> Result<BTreeMap<String, String>, Reason> {
     let labels = item.get("metric").and_then(Value::as_object).ok_or(Reason::AmbiguousSeries)?;
-    let labels = labels
+    labels
         .iter()
         .map(|(name, value)| value.as_str().map(|value| (name.clone(), value.to_owned())))
         .collect::<Option<BTreeMap<_, _>>>()
-        .ok_or(Reason::AmbiguousSeries)?;
-    // A histogram has no `value`.
-    let sample = item.get("value").and_then(Value::as_array).ok_or(Reason::AmbiguousSeries)?;
-    let [_, value] = sample.as_slice() else { return Err(Reason::AmbiguousSeries) };
+        .ok_or(Reason::AmbiguousSeries)
+}
+
+/// When a sample is of, in milliseconds, and what it says: none if that is no count.
+fn sample(pair: &Value) -> Result<(i64, Option<f64>), Reason> {
+    let Some([at, value]) = pair.as_array().map(Vec::as_slice) else { return Err(Reason::AmbiguousSeries) };
+    #[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
+    let at = (at.as_f64().unwrap_or(0.0) * 1000.0).round().clamp(-9e15, 9e15) as i64;
     let number = value.as_str().and_then(|text| text.parse::<f64>().ok());
-    Ok(Row { labels, value: number.filter(|n| (0.0..=MOST).contains(n)) })
+    Ok((at, number.filter(|n| (0.0..=MOST).contains(n))))
 }
 
 #[cfg(test)]

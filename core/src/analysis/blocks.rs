@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use crate::release::Analysis;
 
-/// Blocks older than this many widths are not fetched any more.
-const KEPT: i64 = 240;
+/// Blocks older than this many widths are not fetched any more; and so many of stable's from before the evidence are
+/// learnt from.
+pub(super) const KEPT: i64 = 240;
 /// Questions of a check at one look.
 pub(super) const AT_ONCE: usize = 8;
 
@@ -38,6 +39,11 @@ impl Grid {
         let from =
             ceil_millis(from).max(now.as_millisecond().saturating_sub(KEPT.saturating_mul(self.width)));
         instant(div_ceil(from, self.width).saturating_add(1).saturating_mul(self.width), now)
+    }
+
+    /// Where the block that ends at `end` begins.
+    pub fn beginning(self, end: Timestamp) -> Timestamp {
+        instant(end.as_millisecond().saturating_sub(self.width), end)
     }
 
     /// End of the block after the one that ends at `end`.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Subject;
 use super::answer::{self, Row};
-use super::blocks::{Grid, ends_block};
+use super::blocks::{Grid, KEPT, ends_block};
 use super::evidence::{self, Bounds, Evidence, Finding};
 use super::kernel::checkpoint::{Digest, Mark};
 use super::kernel::{Block, Count, GuardrailBounds, QualityBounds};
@@ -36,6 +36,9 @@ pub(super) struct Check<'a> {
     /// Digest of all that its counts belong to: 16 hex digits.
     digest: String,
 }
+
+/// How often stable's past is asked for in vain before it is done without.
+const MOST_TRIES: i32 = 3;
 
 /// The range in which the kernel takes limits of shares. What is beyond it is as good as its end: no share is known to
 /// a ten-thousandth.
@@ -147,7 +150,12 @@ impl Check<'_> {
 
     /// Its evidence as it was kept; none if that cannot be read.
     fn evidence(&self, kept: &Checkpoint) -> Option<Evidence> {
-        let none = Evidence::none(self.rule.bounds()).ok()?;
+        let mut bounds = self.rule.bounds();
+        if let Bounds::Quality(bounds) = &mut bounds {
+            // Windows of a gauge are too few to tell how much they vary.
+            bounds.dispersion = (kept.grade == Some(Grade::Samples)).then_some(1.0);
+        }
+        let none = Evidence::none(bounds).ok()?;
         if kept.record.is_empty() { Some(none) } else { none.restored(&kept.record, &self.key()) }
     }
 
@@ -158,6 +166,23 @@ impl Check<'_> {
             *byte = digit;
         }
         key
+    }
+
+    /// Whether stable's past is to be known before its first block: where something is compared with it.
+    pub fn wants_the_past(&self, kept: &Checkpoint) -> bool {
+        self.paired && !kept.informed && !kept.failed
+    }
+
+    /// Name of its question for stable's past. Names of checks have no slash.
+    pub fn past(&self) -> String {
+        format!("{}/past", self.name)
+    }
+
+    /// Its question for stable's blocks from before the evidence.
+    pub fn promql_of_the_past(&self, release: &Release, subject: &Subject<'_>, source: &Source) -> String {
+        let counts = Checkpoint { grade: Some(Grade::Counts), ..Checkpoint::default() };
+        let width = Grid::of(&release.analysis).width();
+        promql::of_blocks(&self.promql(release, subject, source, &counts), width, KEPT)
     }
 
     /// Its question for a block.
@@ -194,7 +219,14 @@ impl Check<'_> {
         now: Timestamp,
     ) {
         let grid = Grid::of(&release.analysis);
-        while !kept.failed {
+        if self.wants_the_past(kept) {
+            let at = grid.beginning(next_end(kept, grid, subject, now));
+            match answers.iter().find(|a| a.id.check == self.past() && a.id.at == at) {
+                Some(answer) => self.inform(kept, release, subject, answer),
+                None => return,
+            }
+        }
+        while !kept.failed && !self.wants_the_past(kept) {
             let end = next_end(kept, grid, subject, now);
             let Some(answer) = answers.iter().find(|a| a.id.check == self.name && a.id.at == end) else {
                 return;
@@ -210,6 +242,39 @@ impl Check<'_> {
             }
             kept.last_block_end = Some(end);
         }
+    }
+
+    /// Learns from stable's past what to expect of it, and how much its counts vary. What has no past is judged without:
+    /// that takes longer, and is as sure.
+    fn inform(&self, kept: &mut Checkpoint, release: &Release, subject: &Subject<'_>, answer: &Answer) {
+        match self.learnt(kept, release, subject, answer) {
+            Ok(record) => (kept.informed, kept.record) = (true, record),
+            Err(reason) => {
+                kept.uninformed = kept.uninformed.saturating_add(1);
+                kept.informed = !answer::passing(reason) || kept.uninformed >= MOST_TRIES;
+            }
+        }
+    }
+
+    /// The record of a check that knows stable's past and no block yet.
+    fn learnt(
+        &self,
+        kept: &Checkpoint,
+        release: &Release,
+        subject: &Subject<'_>,
+        answer: &Answer,
+    ) -> Result<String, Reason> {
+        let mut evidence = self.evidence(kept).ok_or(Reason::NotANumber)?;
+        let names = names(release, subject);
+        for rows in answer::instants(&answer.outcome)?.values() {
+            let stats = Stats::of(rows, &names, &self.rule)?;
+            // A block that cannot be counted is left out.
+            if let Ok(Some(stable)) = stats.count(Whose::Stable, "k", "n") {
+                evidence.learn(stable).map_err(evidence::reason)?;
+            }
+        }
+        let at = kept.begin.unwrap_or(answer.id.at).as_millisecond();
+        Ok(evidence.record(Mark { begin: at, last_block_end: at }, &self.key()))
     }
 
     /// Counts one block. An error leaves the counts as they were.

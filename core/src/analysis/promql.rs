@@ -250,6 +250,12 @@ fn istio(rows: &mut Rows, key: &str, base: &str, width: i64) {
     rows.add(key, "n", &without(&delta(&all, width), &fell));
 }
 
+/// The same question of each of so many blocks up to its time, in one: a subquery, whose instants are multiples of the
+/// width as the blocks' ends are.
+pub(super) fn of_blocks(promql: &str, width: i64, blocks: i64) -> String {
+    format!("({promql})[{}:{}]", duration(width.saturating_mul(blocks)), duration(width))
+}
+
 /// Rows of one question.
 #[derive(Default)]
 struct Rows(String);

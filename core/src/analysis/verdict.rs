@@ -120,12 +120,14 @@ impl<'a> Judged<'a> {
             return None;
         }
         let grid = Grid::of(&release.analysis);
-        let due = grid.asked_at(next_end(self.kept, grid, subject, now));
+        let end = next_end(self.kept, grid, subject, now);
+        let wanted = if self.check.wants_the_past(self.kept) { grid.beginning(end) } else { end };
+        let due = grid.asked_at(wanted);
         if due > now {
             return Some(due);
         }
         // A block is still open: more of them than fit into one look, or nobody answered.
-        let pause = if self.trouble.is_some() {
+        let pause = if self.trouble.is_some() || self.kept.uninformed > 0 {
             release.analysis.interval.clamp(SignedDuration::from_secs(1), SignedDuration::from_secs(30))
         } else {
             SignedDuration::from_secs(1)

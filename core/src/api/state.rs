@@ -315,6 +315,11 @@ pub struct Checkpoint {
     pub trouble: Option<Reason>,
     /// Whether there has been any series of either version.
     pub seen: bool,
+    /// Whether stable's past is known, or was asked for often enough; before that no block counts.
+    pub informed: bool,
+    /// How often it was asked for in vain.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uninformed: i32,
     /// Stable: events counted (right answers, or failed requests).
     pub stable_hits: f64,
     /// Stable: all events.
