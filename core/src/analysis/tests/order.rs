@@ -6,7 +6,7 @@ use crate::observed::Unanswered;
 
 /// Blocks that differ, so that a lost, a doubled and a swapped one show.
 fn varied(block: i64) -> Block {
-    let n = i32::try_from(10 + block * 7 % 31).unwrap();
+    let n = i32::try_from(10 + (block * 7).rem_euclid(31)).unwrap();
     Block::new([9 * n, 10 * n, n - 1, n], [0, 10 * n, 0, n])
 }
 
@@ -14,15 +14,68 @@ fn varied(block: i64) -> Block {
 fn evidence_begins_with_whole_blocks_after_its_beginning() {
     let mut trial = Trial::new(&json!({}));
     trial.from = BEGIN + 1;
-    assert!(trial.queries(due(1)).is_empty(), "that block began too early");
-    assert!(trial.queries(due(2) - 1).is_empty(), "its scrapes may not all be in");
-    let asked = trial.queries(due(2));
-    assert_eq!(asked.iter().map(|q| q.id.check.as_str()).collect::<Vec<_>>(), ["model_accuracy", "errors"]);
+    let past = |q: &Query| q.id.check.ends_with("/past");
+    assert!(trial.queries(due(1) - 1).is_empty(), "before that there is nothing to learn from");
+    assert!(trial.queries(due(1)).iter().all(past), "that block began too early");
+    assert!(trial.queries(due(2) - 1).iter().all(past), "its scrapes may not all be in");
+    let mut asked = trial.queries(due(2));
+    assert_eq!(
+        asked.iter().map(|q| q.id.check.as_str()).collect::<Vec<_>>(),
+        ["model_accuracy/past", "model_accuracy", "errors/past", "errors"]
+    );
+    assert!(
+        asked
+            .iter()
+            .filter(|q| past(q))
+            .all(|q| q.time == at(BEGIN + W) && q.promql.ends_with("[7200s:30s]"))
+    );
+    asked.retain(|q| !past(q));
     assert!(asked.iter().all(|q| q.time == at(BEGIN + 2 * W) && q.id.at == q.time && q.source == "default"));
     let look = trial.look(&[], due(1));
     assert_eq!((look.available.0, look.available.1), (Is::Unknown, Reason::InitialDelay));
-    assert_eq!(look.next_at, at(due(2)));
+    assert_eq!(look.next_at, at(due(1) + 1), "stable's past is asked for first");
     assert!(!look.blind);
+}
+
+#[test]
+fn stables_past_is_learnt_once_and_makes_verdicts_sooner() {
+    // Both versions are equal; with no past nobody knows yet how much stable's counts vary.
+    let took = |knows: bool| {
+        let mut trial = Trial::new(&json!({}));
+        let passed = (1..=200).find(|block| {
+            let mut answers = trial.answers(due(*block), good);
+            if !knows {
+                let nothing = br#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
+                answers
+                    .iter_mut()
+                    .filter(|answer| answer.id.check.ends_with("/past"))
+                    .for_each(|answer| answer.outcome = Ok((200, nothing.to_vec())));
+            }
+            let asks = answers.iter().any(|answer| answer.id.check.ends_with("/past"));
+            assert_eq!(asks, *block == 1, "it is asked for once");
+            passes(&trial.look(&answers, due(*block)))
+        });
+        passed.unwrap()
+    };
+    let (with, without) = (took(true), took(false));
+    assert!(with * 3 <= without * 2, "{with} blocks with stable's past, {without} without");
+}
+
+#[test]
+fn a_past_that_nobody_answers_is_asked_for_three_times() {
+    let mut trial = Trial::new(&json!({"guardrails": []}));
+    for try_ in 1..=3 {
+        let mut answers = trial.answers(due(try_), good);
+        assert!(answers.iter().any(|answer| answer.id.check.ends_with("/past")), "try {try_}");
+        let past = answers.iter_mut().find(|answer| answer.id.check.ends_with("/past")).unwrap();
+        past.outcome = Err(Unanswered::TimedOut);
+        let look = trial.look(&answers, due(try_));
+        assert!(trial.kept_blocks() == 0 || try_ == 3, "no block counts before");
+        assert!(try_ == 3 || look.next_at > at(due(try_) + 1), "a server that is slow is not hurried");
+    }
+    assert!(trial.queries(due(4)).iter().all(|query| !query.id.check.ends_with("/past")));
+    trial.run(4..=4, good);
+    assert_eq!(trial.kept_blocks(), 4, "and nothing is lost by it");
 }
 
 #[test]

@@ -11,12 +11,12 @@ fn an_equal_canary_passes_once_it_is_proven_and_not_before() {
     let mut trial = Trial::new(&json!({}));
     let early = trial.run(1..=10, good);
     assert!(matches!(early.outcome, Outcome::Undecided { .. }), "500 answers are too few for 0.02");
-    assert!(early.step_gate, "and enough for a step");
+    assert!(early.step_gate, "and enough for a step: {early:?}");
     let look = trial.run(11..=80, good);
     let Outcome::Pass { reason, message, numbers } = &look.outcome else { panic!("{look:?}") };
     assert_eq!(*reason, Reason::QualityPassed);
     assert!(
-        message.starts_with("accuracy 0.9000 of 4000 against 0.9000 of 36000; its loss is at most 0.01"),
+        message.starts_with("accuracy 0.9000 of 4000 against 0.9000 of 36000; evidence 681 of 20.0 that 2 is good enough; its loss is 0.0000 (-0.0161 to 0.0161), allowed is 0.0200"),
         "{message}"
     );
     assert!(
@@ -39,7 +39,7 @@ fn a_worse_canary_fails_and_stays_failed() {
     let look = trial.run(1..=10, poor);
     assert_eq!(fails(&look), Some(Reason::QualityRegression));
     assert!(message(&look).contains(" against 0.9000 of "), "{}", message(&look));
-    assert!(message(&look).contains("2 is worse by "), "{}", message(&look));
+    assert!(message(&look).contains(" of 20.0 that 2 is worse; its loss is 0.2000 ("), "{}", message(&look));
     assert!(!look.step_gate);
     let counted = trial.labelled();
     let later = trial.run(11..=60, good);
@@ -61,7 +61,7 @@ fn guardrails_fail_before_quality_does() {
     let look = trial.run(1..=20, |_| Block::new([405, 450, 25, 50], [0, 450, 25, 50]));
     assert_eq!(fails(&look), Some(Reason::ErrorRateExceeded));
     let Outcome::Fail { message, numbers, .. } = &look.outcome else { panic!() };
-    assert!(message.ends_with("2 is proven above 2 times stable's share"), "{message}");
+    assert!(message.ends_with("of 20.0 that 2 is above 2 times stable's share"), "{message}");
     assert_eq!(numbers.iter().map(|n| n.metric.as_str()).collect::<Vec<_>>(), ["errors", "model_accuracy"]);
 }
 
@@ -88,7 +88,7 @@ fn a_floor_is_proven_either_way() {
 
 #[test]
 fn too_few_answers_hold_even_a_perfect_canary() {
-    let mut trial = Trial::new(&json!({"quality": {"maxDrop": "0.5"}}));
+    let mut trial = Trial::new(&json!({"quality": {"maxDrop": "0.3"}}));
     let look = trial.run(1..=9, |_| Block::new([225, 450, 10, 10], [0, 450, 0, 50]));
     assert_eq!(quality(&look).reason, Some(Reason::TooFewSamples));
     assert!(!look.step_gate);
