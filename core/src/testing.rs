@@ -8,6 +8,7 @@ mod cluster;
 mod kubelet;
 mod phases;
 mod prometheus;
+mod retold;
 pub mod rules;
 
 use std::cell::Cell;
@@ -26,6 +27,7 @@ use crate::{queries, step};
 
 pub use basis::Basis;
 pub use prometheus::Says;
+pub use retold::retold;
 
 /// One release and what is around it.
 #[derive(Clone, Debug)]

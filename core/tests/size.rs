@@ -126,6 +126,8 @@ fn where_it_is_over_the_oldest_decisions_go_first() {
         canary_events: i64::MAX,
         difference: Some(difference),
         bound: "<= 99.99 x stable, <= 0.9999".into(),
+        evidence: "1000000".into(),
+        needed: "160.0".into(),
     };
     let mut world = world;
     world.remember(|status| {

@@ -51,6 +51,24 @@ impl Status {
     }
 }
 
+/// A status that counts no more than is enough: more of the same proves nothing else.
+pub fn capped(raw: &ModelReleaseStatus) -> ModelReleaseStatus {
+    let mut kept = raw.clone();
+    for check in kept.state.checks.values_mut() {
+        let many = 30_000.0;
+        for (hits, events) in [
+            (&mut check.stable_hits, &mut check.stable_events),
+            (&mut check.canary_hits, &mut check.canary_events),
+        ] {
+            if *events > many {
+                *hits = (*hits / *events * 30.0).round() * 1000.0;
+                *events = many;
+            }
+        }
+    }
+    kept
+}
+
 /// What a status decides by: words, numbers for people and what every look notes anew are left out.
 pub fn status(raw: &ModelReleaseStatus) -> Value {
     let mut kept = raw.clone();
@@ -75,19 +93,6 @@ pub fn status(raw: &ModelReleaseStatus) -> Value {
         version.artifact = None;
     }
     forget(&mut kept);
-    for check in kept.state.checks.values_mut() {
-        // Enough is enough: more of the same proves nothing else.
-        let many = 30_000.0;
-        for (hits, events) in [
-            (&mut check.stable_hits, &mut check.stable_events),
-            (&mut check.canary_hits, &mut check.canary_events),
-        ] {
-            if *events > many {
-                *hits = (*hits / *events * 30.0).round() * 1000.0;
-                *events = many;
-            }
-        }
-    }
     let mut value = serde_json::to_value(&kept).unwrap();
     if let Some(state) = value.get_mut("state").and_then(Value::as_object_mut) {
         state.remove("drift");
