@@ -14,6 +14,7 @@ pub mod kernel;
 mod promql;
 mod record;
 pub mod share;
+mod stats;
 mod verdict;
 mod words;
 
@@ -115,7 +116,7 @@ pub fn queries(
     let mut queries = Vec::new();
     for check in check::checks(release, subject) {
         let kept = check.checkpoint(checks, subject, now);
-        let mut end = check::next_end(&kept, grid, subject, now);
+        let mut end = check::next_end(&kept, grid, check.from, now);
         if check.wants_the_past(&kept) {
             let at = grid.beginning(end);
             if grid.asked_at(at) <= now {

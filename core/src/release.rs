@@ -192,6 +192,8 @@ pub struct Quality {
     pub min_samples: i32,
     /// What a gauge averages over.
     pub window: SignedDuration,
+    /// How late labels are: so much of the beginning is ignored, and again after each change of the weight.
+    pub label_delay: SignedDuration,
 }
 
 /// A guardrail.

@@ -1,22 +1,26 @@
 //! The checks of a release, and how a block's answer becomes part of a check's counts.
 
+mod past;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::Subject;
-use super::answer::{self, Row};
-use super::blocks::{Grid, KEPT, ends_block};
+use super::answer;
+use super::blocks::{Grid, ends_block};
 use super::evidence::{self, Bounds, Evidence, Finding};
 use super::kernel::checkpoint::{Digest, Mark};
 use super::kernel::{Block, Count, GuardrailBounds, QualityBounds};
 use super::promql::{self, Names, Whose};
+use super::stats::Stats;
 use crate::api::reasons::Reason;
 use crate::api::spec::CheckMode;
 use crate::api::status::{Checkpoint, Grade};
 use crate::observed::Answer;
 use crate::release::{Counted, Guardrail, Release};
 use crate::settings::Source;
+use crate::situation::later;
 use crate::version::text_digest;
 
 /// Name of the quality gate among the checks. Names of guardrails have no underscore.
@@ -33,12 +37,11 @@ pub(super) struct Check<'a> {
     pub rule: Rule<'a>,
     /// Whether a block counts only if stable has events too.
     pub paired: bool,
+    /// Only blocks that begin at or after this count.
+    pub from: Timestamp,
     /// Digest of all that its counts belong to: 16 hex digits.
     digest: String,
 }
-
-/// How often stable's past is asked for in vain before it is done without.
-const MOST_TRIES: i32 = 3;
 
 /// The range in which the kernel takes limits of shares. What is beyond it is as good as its end: no share is known to
 /// a ten-thousandth.
@@ -78,12 +81,14 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
             dispersion: None,
         };
         // How many answers, requests and looks are needed may change without making the counts worthless.
-        let lines = (bounds.max_drop, bounds.min, bounds.alpha, quality.window);
+        let lines = (bounds.max_drop, bounds.min, bounds.alpha, quality.window, quality.label_delay);
         checks.push(Check {
             name: QUALITY,
             enforced: quality.mode == CheckMode::Enforce,
             rule: Rule::Quality(bounds),
             paired: !subject.baking,
+            // Before the late labels are in, the fast ones would stand for all.
+            from: later(subject.evidence_from, quality.label_delay),
             digest: digest(release, subject, QUALITY, &format!("{lines:?}")),
         });
     }
@@ -109,6 +114,7 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
             enforced: guardrail.mode == CheckMode::Enforce,
             rule: Rule::Guardrail(guardrail, bounds),
             paired: bounds.max_ratio.is_some() && bounds.max.is_none(),
+            from: subject.evidence_from,
             digest: digest(release, subject, &guardrail.name, &format!("{lines:?}")),
         });
     }
@@ -143,7 +149,7 @@ impl Check<'_> {
         let goes_on = |kept: &&Checkpoint| kept.digest == self.digest && self.evidence(kept).is_some();
         checks.get(self.name).filter(goes_on).cloned().unwrap_or_else(|| {
             let late = checks.values().any(|kept| kept.last_block_end.is_some());
-            let begin = if late { subject.evidence_from.max(now) } else { subject.evidence_from };
+            let begin = if late { self.from.max(now) } else { self.from };
             Checkpoint { digest: self.digest.clone(), begin: Some(begin), ..Checkpoint::default() }
         })
     }
@@ -166,23 +172,6 @@ impl Check<'_> {
             *byte = digit;
         }
         key
-    }
-
-    /// Whether stable's past is to be known before its first block: where something is compared with it.
-    pub fn wants_the_past(&self, kept: &Checkpoint) -> bool {
-        self.paired && !kept.informed && !kept.failed
-    }
-
-    /// Name of its question for stable's past. Names of checks have no slash.
-    pub fn past(&self) -> String {
-        format!("{}/past", self.name)
-    }
-
-    /// Its question for stable's blocks from before the evidence.
-    pub fn promql_of_the_past(&self, release: &Release, subject: &Subject<'_>, source: &Source) -> String {
-        let counts = Checkpoint { grade: Some(Grade::Counts), ..Checkpoint::default() };
-        let width = Grid::of(&release.analysis).width();
-        promql::of_blocks(&self.promql(release, subject, source, &counts), width, KEPT)
     }
 
     /// Its question for a block.
@@ -220,14 +209,14 @@ impl Check<'_> {
     ) {
         let grid = Grid::of(&release.analysis);
         if self.wants_the_past(kept) {
-            let at = grid.beginning(next_end(kept, grid, subject, now));
+            let at = grid.beginning(next_end(kept, grid, self.from, now));
             match answers.iter().find(|a| a.id.check == self.past() && a.id.at == at) {
                 Some(answer) => self.inform(kept, release, subject, answer),
                 None => return,
             }
         }
         while !kept.failed && !self.wants_the_past(kept) {
-            let end = next_end(kept, grid, subject, now);
+            let end = next_end(kept, grid, self.from, now);
             let Some(answer) = answers.iter().find(|a| a.id.check == self.name && a.id.at == end) else {
                 return;
             };
@@ -244,39 +233,6 @@ impl Check<'_> {
         }
     }
 
-    /// Learns from stable's past what to expect of it, and how much its counts vary. What has no past is judged without:
-    /// that takes longer, and is as sure.
-    fn inform(&self, kept: &mut Checkpoint, release: &Release, subject: &Subject<'_>, answer: &Answer) {
-        match self.learnt(kept, release, subject, answer) {
-            Ok(record) => (kept.informed, kept.record) = (true, record),
-            Err(reason) => {
-                kept.uninformed = kept.uninformed.saturating_add(1);
-                kept.informed = !answer::passing(reason) || kept.uninformed >= MOST_TRIES;
-            }
-        }
-    }
-
-    /// The record of a check that knows stable's past and no block yet.
-    fn learnt(
-        &self,
-        kept: &Checkpoint,
-        release: &Release,
-        subject: &Subject<'_>,
-        answer: &Answer,
-    ) -> Result<String, Reason> {
-        let mut evidence = self.evidence(kept).ok_or(Reason::NotANumber)?;
-        let names = names(release, subject);
-        for rows in answer::instants(&answer.outcome)?.values() {
-            let stats = Stats::of(rows, &names, &self.rule)?;
-            // A block that cannot be counted is left out.
-            if let Ok(Some(stable)) = stats.count(Whose::Stable, "k", "n") {
-                evidence.learn(stable).map_err(evidence::reason)?;
-            }
-        }
-        let at = kept.begin.unwrap_or(answer.id.at).as_millisecond();
-        Ok(evidence.record(Mark { begin: at, last_block_end: at }, &self.key()))
-    }
-
     /// Makes the record from the counts alone.
     #[cfg(any(test, feature = "testing"))]
     pub fn retell(&self, kept: &mut Checkpoint) {
@@ -288,7 +244,7 @@ impl Check<'_> {
             evidence = none;
             let Block { stable, canary } = totals(kept);
             let part = |count: Count, of: f64| Count { hits: count.hits / of, events: count.events / of };
-            for _ in 0..KEPT {
+            for _ in 0..super::blocks::KEPT {
                 let _ = evidence.learn(part(stable, 2.0));
             }
             for _ in 0..2 {
@@ -333,7 +289,7 @@ impl Check<'_> {
         let stable = stable.unwrap_or_default();
         // A gauge's window reaches back; it is one reading for as long as it averages over.
         let begun = span == Grid::of(&release.analysis).width()
-            || ends_block(answer.id.at, span, subject.evidence_from.max(kept.begin.unwrap_or_default()));
+            || ends_block(answer.id.at, span, self.from.max(kept.begin.unwrap_or_default()));
         if begun {
             self.add(kept, Block { stable, canary }, answer.id.at)?;
         }
@@ -358,14 +314,14 @@ impl Check<'_> {
 }
 
 /// The versions whose rows count. While baking the former stable's do not.
-fn names<'n>(release: &'n Release, subject: &'n Subject<'n>) -> Names<'n> {
+pub(super) fn names<'n>(release: &'n Release, subject: &'n Subject<'n>) -> Names<'n> {
     let stable = subject.stable.filter(|hash| !subject.baking && *hash != subject.canary);
     Names::new(release, stable, subject.canary, &subject.apps)
 }
 
 /// End of the block that a check needs next.
-pub(super) fn next_end(kept: &Checkpoint, grid: Grid, subject: &Subject<'_>, now: Timestamp) -> Timestamp {
-    let begin = kept.begin.map_or(subject.evidence_from, |begin| begin.max(subject.evidence_from));
+pub(super) fn next_end(kept: &Checkpoint, grid: Grid, from: Timestamp, now: Timestamp) -> Timestamp {
+    let begin = kept.begin.map_or(from, |begin| begin.max(from));
     grid.next_end(kept.last_block_end.map_or(begin, |end| end.max(begin)), now)
 }
 
@@ -374,64 +330,5 @@ pub(super) fn totals(kept: &Checkpoint) -> Block {
     Block {
         stable: Count { hits: kept.stable_hits, events: kept.stable_events },
         canary: Count { hits: kept.canary_hits, events: kept.canary_events },
-    }
-}
-
-/// Our rows of an answer, by version and stat; Envoy's ports are added up.
-struct Stats(BTreeMap<(Whose, &'static str, &'static str), f64>);
-
-/// Every stat that is asked for.
-const STATS: [&str; 9] = ["k", "k1", "k2", "n", "n2", "ck", "cn", "gk", "gn"];
-
-impl Stats {
-    fn of(rows: &[Row], names: &Names<'_>, rule: &Rule<'_>) -> Result<Self, Reason> {
-        let mut stats = BTreeMap::new();
-        for row in rows {
-            let whose = match rule {
-                Rule::Quality(_) => names.of_pod(&row.labels).map(|whose| (whose, "")),
-                Rule::Guardrail(..) => names.of_entrance(&row.labels),
-            };
-            let stat = STATS.into_iter().find(|stat| *stat == row.stat());
-            // Foreign rows are none of our business.
-            let Some(((whose, port), stat)) = whose.zip(stat) else { continue };
-            let value = row.value.ok_or(Reason::NotANumber)?;
-            if stats.insert((whose, stat, port), value).is_some() {
-                return Err(Reason::AmbiguousSeries);
-            }
-        }
-        Ok(Self(stats))
-    }
-
-    fn sum(&self, whose: Whose, family: &str) -> Option<f64> {
-        // `k` and its parts `k1`, `k2`; never `gk`.
-        self.0
-            .iter()
-            .filter(|((w, stat, _), _)| *w == whose && stat.trim_end_matches(['1', '2']) == family)
-            .map(|(_, value)| *value)
-            .reduce(|a, b| a + b)
-    }
-
-    /// Events of a version; none if there is no row of their total. Without a row of hits there were none: a series
-    /// that was never raised is absent.
-    fn count(&self, whose: Whose, hits: &str, events: &str) -> Result<Option<Count>, Reason> {
-        let Some(total) = self.sum(whose, events) else {
-            return if self.sum(whose, hits).is_some() { Err(Reason::InconsistentCounts) } else { Ok(None) };
-        };
-        let count = Count { hits: self.sum(whose, hits).unwrap_or(0.0), events: total };
-        // A gauge times its samples may be off in the last digit.
-        if count.hits > count.events * (1.0 + 1e-9) {
-            return Err(Reason::InconsistentCounts);
-        }
-        Ok(Some(Count { hits: count.hits.min(count.events), ..count }))
-    }
-
-    /// The best that both versions export, once the canary exports anything.
-    fn grade(&self, with_stable: bool) -> Option<Grade> {
-        let has = |whose, stat| self.sum(whose, stat).is_some();
-        // The canary may never have been right; a stable version that never was exports something else.
-        let counters = has(Whose::Canary, "cn")
-            && (!with_stable || (has(Whose::Stable, "cn") && has(Whose::Stable, "ck")));
-        let gauges = has(Whose::Canary, "gn") && (!with_stable || has(Whose::Stable, "gn"));
-        if counters { Some(Grade::Counts) } else { gauges.then_some(Grade::Samples) }
     }
 }

@@ -54,7 +54,7 @@ impl<'a> Judged<'a> {
         let grid = Grid::of(analysis);
         let trouble = if analysis.source.is_none() { Some(Reason::UnknownProvider) } else { kept.trouble };
         let finding = check.finding(kept);
-        let first = next_end(&Checkpoint::default(), grid, subject, subject.evidence_from);
+        let first = next_end(&Checkpoint::default(), grid, check.from, check.from);
         let heard = kept.last_answer_at.map_or(first, |at| at.max(first));
         let exempt = matches!(check.rule, Rule::Guardrail(..))
             && analysis.default_guardrails
@@ -120,7 +120,7 @@ impl<'a> Judged<'a> {
             return None;
         }
         let grid = Grid::of(&release.analysis);
-        let end = next_end(self.kept, grid, subject, now);
+        let end = next_end(self.kept, grid, self.check.from, now);
         let wanted = if self.check.wants_the_past(self.kept) { grid.beginning(end) } else { end };
         let due = grid.asked_at(wanted);
         if due > now {

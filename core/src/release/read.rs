@@ -182,6 +182,7 @@ pub(super) fn analysis(
             min: decimal(quality.min.as_ref(), "spec.analysis.quality.min", refused),
             min_samples: quality.min_samples.unwrap_or(100),
             window: time(quality.window.as_ref(), 300, "spec.analysis.quality.window", refused),
+            label_delay: time(quality.label_delay.as_ref(), 0, "spec.analysis.quality.labelDelay", refused),
         },
         guardrails: guardrails
             .iter()

@@ -47,7 +47,6 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
             "spec.analysis.quality.correctMetric",
         ),
         (quality(json!({"template": "a"})), Reason::UnknownTemplate, "spec.analysis.quality.template"),
-        (quality(json!({"labelDelay": "1s"})), Reason::InvalidSpec, "spec.analysis.quality.labelDelay"),
         (
             guardrail(json!({"name": "slow", "metric": "Latency", "bound": "1s", "max": "0.1"})),
             Reason::InvalidSpec,
@@ -74,7 +73,7 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
         gateway(
             json!({"provider": "GatewayAPI", "sticky": true, "path": "/fraud", "rateLimit": {"perPod": {"requests": 5}}}),
         ),
-        quality(json!({"labelDelay": "0s"})),
+        quality(json!({"labelDelay": "90m"})),
         stored_at("https://models.example/fraud/1"),
     ] {
         assert_eq!(parsed(&spec).refused, None, "{spec}");

@@ -1,6 +1,6 @@
 //! The one list of what a spec may ask for and this version of the operator cannot do yet: refused, never ignored.
 
-use super::read::{Refusal, counted, time};
+use super::read::{Refusal, counted};
 use crate::api::reasons::Reason;
 use crate::api::spec::{Guardrail, ModelReleaseSpec, Quality, VersionSpec};
 
@@ -25,15 +25,12 @@ fn found(given: bool, field: &str) -> Option<Found> {
 }
 
 fn quality(spec: &Quality) -> impl Iterator<Item = Found> {
-    let delay =
-        time(spec.label_delay.as_ref(), 0, "spec.analysis.quality.labelDelay", &mut Refusal::default());
     [
         found(spec.metric.is_some(), "analysis.quality.metric"),
         found(spec.correct_metric.is_some(), "analysis.quality.correctMetric"),
         found(spec.total_metric.is_some(), "analysis.quality.totalMetric"),
         found(spec.template.is_some(), "analysis.quality.template")
             .map(|(field, _)| (field, Reason::UnknownTemplate)),
-        found(!delay.is_zero(), "analysis.quality.labelDelay"),
     ]
     .into_iter()
     .flatten()

@@ -319,3 +319,21 @@ fn without_a_source_everything_holds() {
     assert_eq!((look.available.0, look.available.1), (Is::False, Reason::UnknownProvider));
     assert!(look.next_at > at(due(9)));
 }
+
+#[test]
+fn labels_that_come_late_are_waited_for_again_after_each_change_of_the_weight() {
+    let mut trial = Trial::new(&json!({"quality": {"labelDelay": "5m"}}));
+    let look = trial.run(1..=10, good);
+    assert!(trial.labelled() == 0.0 && trial.kept("errors").canary_events > 0.0, "requests need no labels");
+    assert!(!look.blind && !look.step_gate, "{look:?}");
+    trial.run(11..=12, good);
+    assert!((trial.labelled() - 100.0).abs() < f64::EPSILON, "then the labels of both kinds are in");
+    trial.from = BEGIN + 20 * W;
+    trial.run(13..=30, good);
+    assert!(
+        (trial.labelled() - 100.0).abs() < f64::EPSILON,
+        "another weight: what is labelled fast comes first"
+    );
+    trial.run(31..=31, good);
+    assert!((trial.labelled() - 150.0).abs() < f64::EPSILON);
+}
