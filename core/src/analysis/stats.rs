@@ -1,0 +1,73 @@
+//! The stats of an answer that are ours: whose they are, and what they add up to.
+
+use std::collections::BTreeMap;
+
+use super::answer::Row;
+use super::check::Rule;
+use super::kernel::Count;
+use super::promql::{Names, Whose};
+use crate::api::reasons::Reason;
+use crate::api::status::Grade;
+
+/// Our rows of an answer, by version and stat; Envoy's ports are added up.
+pub(super) struct Stats(BTreeMap<(Whose, &'static str, &'static str), f64>);
+
+/// Every stat that is asked for.
+const STATS: [&str; 9] = ["k", "k1", "k2", "n", "n2", "ck", "cn", "gk", "gn"];
+
+impl Stats {
+    /// Of rows.
+    ///
+    /// # Errors
+    /// `NotANumber`, or `AmbiguousSeries` if a version has a stat twice.
+    pub fn of(rows: &[Row], names: &Names<'_>, rule: &Rule<'_>) -> Result<Self, Reason> {
+        let mut stats = BTreeMap::new();
+        for row in rows {
+            let whose = match rule {
+                Rule::Quality(_) => names.of_pod(&row.labels).map(|whose| (whose, "")),
+                Rule::Guardrail(..) => names.of_entrance(&row.labels),
+            };
+            let stat = STATS.into_iter().find(|stat| *stat == row.stat());
+            // Foreign rows are none of our business.
+            let Some(((whose, port), stat)) = whose.zip(stat) else { continue };
+            let value = row.value.ok_or(Reason::NotANumber)?;
+            if stats.insert((whose, stat, port), value).is_some() {
+                return Err(Reason::AmbiguousSeries);
+            }
+        }
+        Ok(Self(stats))
+    }
+
+    fn sum(&self, whose: Whose, family: &str) -> Option<f64> {
+        // `k` and its parts `k1`, `k2`; never `gk`.
+        self.0
+            .iter()
+            .filter(|((w, stat, _), _)| *w == whose && stat.trim_end_matches(['1', '2']) == family)
+            .map(|(_, value)| *value)
+            .reduce(|a, b| a + b)
+    }
+
+    /// Events of a version; none if there is no row of their total. Without a row of hits there were none: a series
+    /// that was never raised is absent.
+    pub fn count(&self, whose: Whose, hits: &str, events: &str) -> Result<Option<Count>, Reason> {
+        let Some(total) = self.sum(whose, events) else {
+            return if self.sum(whose, hits).is_some() { Err(Reason::InconsistentCounts) } else { Ok(None) };
+        };
+        let count = Count { hits: self.sum(whose, hits).unwrap_or(0.0), events: total };
+        // A gauge times its samples may be off in the last digit.
+        if count.hits > count.events * (1.0 + 1e-9) {
+            return Err(Reason::InconsistentCounts);
+        }
+        Ok(Some(Count { hits: count.hits.min(count.events), ..count }))
+    }
+
+    /// The best that both versions export, once the canary exports anything.
+    pub fn grade(&self, with_stable: bool) -> Option<Grade> {
+        let has = |whose, stat| self.sum(whose, stat).is_some();
+        // The canary may never have been right; a stable version that never was exports something else.
+        let counters = has(Whose::Canary, "cn")
+            && (!with_stable || (has(Whose::Stable, "cn") && has(Whose::Stable, "ck")));
+        let gauges = has(Whose::Canary, "gn") && (!with_stable || has(Whose::Stable, "gn"));
+        if counters { Some(Grade::Counts) } else { gauges.then_some(Grade::Samples) }
+    }
+}
