@@ -7,6 +7,8 @@ mod edges;
 
 use std::collections::BTreeSet;
 
+use model_release_core::analysis::kernel::{Block, Count, Quality, QualityBounds};
+use model_release_core::api::evidence::Verdict;
 use model_release_core::api::status::Phase;
 use model_release_core::moves;
 
@@ -71,4 +73,36 @@ fn the_pages_arrows_are_those_that_the_code_takes() {
     let missing: Vec<_> = taken.difference(&drawn).collect();
     let invented: Vec<_> = drawn.difference(&taken).collect();
     assert!(missing.is_empty() && invented.is_empty(), "not on the page: {missing:?}; not so: {invented:?}");
+}
+
+#[test]
+fn the_worked_example_is_what_the_kernel_reckons() {
+    let page = include_str!("../../docs/how-it-decides.md");
+    let bounds =
+        QualityBounds { max_drop: Some(0.02), min: None, alpha: 0.05, min_samples: 100.0, dispersion: None };
+    let mut check = Quality::new(bounds).expect("bounds in their ranges");
+    let stable = Count { hits: 405.0, events: 450.0 };
+    for _ in 0..240 {
+        check.learn(stable).expect("counts");
+    }
+    let mut lines = Vec::new();
+    for block in 1_u32..=1_000 {
+        let canary = Count { hits: if block % 2 == 0 { 43.0 } else { 42.0 }, events: 50.0 };
+        let found = check.look(Block { stable, canary }).expect("counts");
+        let failed = found.verdict == Verdict::Fail;
+        if failed || block.is_power_of_two() {
+            let of = |count: Count| format!("{} of {}", count.hits, count.events);
+            let (good, worse) = (found.good.exp(), found.worse.exp());
+            let minutes = f64::from(block) / 2.0;
+            let end = if failed { ": rolled back" } else { "" };
+            let (stable, canary) = (of(found.totals.stable), of(found.totals.canary));
+            lines.push(format!("| {minutes} min | {stable} | {canary} | {good:.2} | {worse:.2}{end} |"));
+        }
+        if failed {
+            break;
+        }
+    }
+    let told = page.split("|---|---|---|---|---|\n").nth(1).and_then(|rest| rest.split("<!-- end -->").next());
+    let told: Vec<&str> = told.expect("the example's table").lines().collect();
+    assert_eq!(told, lines, "docs/how-it-decides.md is to say\n{}", lines.join("\n"));
 }
