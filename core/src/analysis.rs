@@ -47,6 +47,8 @@ pub struct Subject<'a> {
     /// Only blocks that begin at or after this count: the present weight settled, for the first weight plus
     /// `analysis.initialDelay`. Moving it forward skips blocks and keeps what was counted.
     pub evidence_from: Timestamp,
+    /// The canary's part of the requests in percent, copies among them.
+    pub weight: i32,
     /// Only absolute bounds (`min`, `max`) are judged, with counts of their own that start afresh.
     pub baking: bool,
     /// Whether this is the last step, where a pass promotes. Only the wording depends on it.

@@ -256,6 +256,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
             apps: apps(s, [stable, canary]),
             attempt,
             evidence_from: s.status.step.as_ref()?.settled_at?,
+            weight: s.release.rollout.shadow.as_ref().map_or(0, |shadow| shadow.mirror_percent),
             baking: false,
             last_step: false,
         }),
@@ -271,6 +272,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
                 apps: apps(s, [stable, canary]),
                 attempt,
                 evidence_from: s.candidate()?.evidence_from?.max(in_force),
+                weight: s.committed_percent(),
                 baking: false,
                 last_step: last,
             })
@@ -281,6 +283,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
             apps: apps(s, [stable, None]),
             attempt,
             evidence_from: s.status.phase_started_at?,
+            weight: 100,
             baking: true,
             last_step: true,
         }),

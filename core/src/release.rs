@@ -190,6 +190,8 @@ pub struct Quality {
     pub min: Option<f64>,
     /// Labelled answers of the canary before any decision.
     pub min_samples: i32,
+    /// The same of readings of a gauge, if somebody wrote it.
+    pub min_readings: u32,
     /// What a gauge averages over.
     pub window: SignedDuration,
     /// How late labels are: so much of the beginning is ignored, and again after each change of the weight.

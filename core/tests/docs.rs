@@ -102,7 +102,8 @@ fn the_worked_example_is_what_the_kernel_reckons() {
             break;
         }
     }
-    let told = page.split("|---|---|---|---|---|\n").nth(1).and_then(|rest| rest.split("<!-- end -->").next());
+    let told =
+        page.split("|---|---|---|---|---|\n").nth(1).and_then(|rest| rest.split("<!-- end -->").next());
     let told: Vec<&str> = told.expect("the example's table").lines().collect();
     assert_eq!(told, lines, "docs/how-it-decides.md is to say\n{}", lines.join("\n"));
 }

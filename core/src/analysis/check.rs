@@ -11,7 +11,7 @@ use super::answer;
 use super::blocks::{Grid, ends_block};
 use super::evidence::{self, Bounds, Evidence, Finding};
 use super::kernel::checkpoint::{Digest, Mark};
-use super::kernel::{Block, Count, GuardrailBounds, QualityBounds};
+use super::kernel::{Block, Count, GuardrailBounds, QualityBounds, ReadingBounds, Values};
 use super::promql::{self, Names, Whose};
 use super::stats::Stats;
 use crate::api::reasons::Reason;
@@ -51,15 +51,25 @@ const LIMITS: (f64, f64) = (0.0001, 0.9999);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Rule<'a> {
     /// The quality gate.
-    Quality(QualityBounds),
+    Quality(QualityBounds, ReadingBounds),
     /// A guardrail.
     Guardrail(&'a Guardrail, GuardrailBounds),
 }
 
+/// Whether readings are taken, and no events counted.
+pub(super) fn gauge(grade: Option<Grade>) -> bool {
+    matches!(grade, Some(Grade::Gauge | Grade::Declared))
+}
+
 impl Rule<'_> {
-    fn bounds(&self) -> Bounds {
+    fn bounds(&self, grade: Option<Grade>) -> Bounds {
         match self {
-            Self::Quality(bounds) => Bounds::Quality(*bounds),
+            Self::Quality(_, bounds) if gauge(grade) => Bounds::Readings(*bounds),
+            Self::Quality(bounds, _) => Bounds::Quality(QualityBounds {
+                // Windows of a gauge are too few to tell how much they vary.
+                dispersion: (grade == Some(Grade::Samples)).then_some(1.0),
+                ..*bounds
+            }),
             Self::Guardrail(_, bounds) => Bounds::Guardrail(*bounds),
         }
     }
@@ -80,12 +90,20 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
             min_samples: f64::from(quality.min_samples),
             dispersion: None,
         };
+        let window = i64::try_from(quality.window.as_millis()).unwrap_or(i64::MAX);
+        let readings = ReadingBounds {
+            max_drop: bounds.max_drop,
+            min: bounds.min,
+            alpha,
+            window,
+            min_readings: quality.min_readings,
+        };
         // How many answers, requests and looks are needed may change without making the counts worthless.
         let lines = (bounds.max_drop, bounds.min, bounds.alpha, quality.window, quality.label_delay);
         checks.push(Check {
             name: QUALITY,
             enforced: quality.mode == CheckMode::Enforce,
-            rule: Rule::Quality(bounds),
+            rule: Rule::Quality(bounds, readings),
             paired: !subject.baking,
             // Before the late labels are in, the fast ones would stand for all.
             from: later(subject.evidence_from, quality.label_delay),
@@ -156,12 +174,7 @@ impl Check<'_> {
 
     /// Its evidence as it was kept; none if that cannot be read.
     fn evidence(&self, kept: &Checkpoint) -> Option<Evidence> {
-        let mut bounds = self.rule.bounds();
-        if let Bounds::Quality(bounds) = &mut bounds {
-            // Windows of a gauge are too few to tell how much they vary.
-            bounds.dispersion = (kept.grade == Some(Grade::Samples)).then_some(1.0);
-        }
-        let none = Evidence::none(bounds).ok()?;
+        let none = Evidence::none(self.rule.bounds(kept.grade)).ok()?;
         if kept.record.is_empty() { Some(none) } else { none.restored(&kept.record, &self.key()) }
     }
 
@@ -185,7 +198,7 @@ impl Check<'_> {
         let names = names(release, subject);
         let width = Grid::of(&release.analysis).width();
         match self.rule {
-            Rule::Quality(_) => promql::quality(&names, kept.grade, width),
+            Rule::Quality(..) => promql::quality(&names, kept.grade, width),
             Rule::Guardrail(guardrail, _) => match guardrail.metric {
                 Counted::ErrorRate => promql::error_rate(&names, source.entrance, width),
             },
@@ -238,6 +251,9 @@ impl Check<'_> {
     pub fn retell(&self, kept: &mut Checkpoint) {
         let counted = kept.stable_events + kept.canary_events > 0.0;
         let Some(mut evidence) = self.evidence(kept).filter(|_| !kept.record.is_empty()) else { return };
+        if gauge(kept.grade) {
+            return;
+        }
         if counted {
             let fresh = Checkpoint { record: String::new(), ..kept.clone() };
             let Some(none) = self.evidence(&fresh) else { return };
@@ -265,11 +281,18 @@ impl Check<'_> {
         let stats = Stats::of(&answer::rows(&answer.outcome)?, &names(release, subject), &self.rule)?;
         kept.seen |= !stats.0.is_empty();
         let span = match self.rule {
-            Rule::Quality(_) => {
+            Rule::Quality(..) => {
                 let grade = kept.grade.or_else(|| stats.grade(self.paired)).ok_or(Reason::NoData)?;
-                kept.grade = Some(grade);
+                if kept.grade.is_none() {
+                    kept.grade = Some(grade);
+                    let readings = std::mem::take(&mut kept.readings);
+                    if gauge(kept.grade) {
+                        kept.record = readings;
+                    }
+                }
                 let grid = Grid::of(&release.analysis);
                 match grade {
+                    Grade::Gauge | Grade::Declared => return self.read(kept, &stats, subject, answer),
                     Grade::Counts => grid.width(),
                     Grade::Samples => {
                         let window = release.analysis.quality.window.as_millis();
@@ -293,6 +316,44 @@ impl Check<'_> {
         if begun {
             self.add(kept, Block { stable, canary }, answer.id.at)?;
         }
+        Ok(())
+    }
+
+    /// Takes a look at both gauges and judges.
+    fn read(
+        &self,
+        kept: &mut Checkpoint,
+        stats: &Stats,
+        subject: &Subject<'_>,
+        answer: &Answer,
+    ) -> Result<(), Reason> {
+        let canary = stats.value(Whose::Canary)?.ok_or(Reason::NoData)?;
+        let stable = stats.value(Whose::Stable)?;
+        if self.paired && stable.is_none() {
+            return Err(Reason::NoData);
+        }
+        kept.last_answer_at = Some(answer.asked_at);
+        let end = answer.id.at;
+        let begin = kept.begin.unwrap_or(end).as_millisecond();
+        let values = Values {
+            at: end.as_millisecond().saturating_sub(begin),
+            stable,
+            canary: Some(canary),
+            weight: f64::from(subject.weight),
+        };
+        let mut evidence = self.evidence(kept).ok_or(Reason::NotANumber)?;
+        let found = evidence.read(values).map_err(evidence::reason)?;
+        kept.grade = Some(if found.live { Grade::Gauge } else { Grade::Declared });
+        if found.used {
+            kept.last_evidence_at = Some(end);
+        }
+        // What is shown as a share of events is the last value, of so many readings.
+        let readings = f64::from(found.readings.unwrap_or(0));
+        (kept.canary_hits, kept.canary_events) = (canary * readings, readings);
+        (kept.stable_hits, kept.stable_events) =
+            stable.map_or((0.0, 0.0), |stable| (stable * readings, readings));
+        kept.failed = found.failed;
+        kept.record = evidence.record(Mark { begin, last_block_end: end.as_millisecond() }, &self.key());
         Ok(())
     }
 

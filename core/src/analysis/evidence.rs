@@ -5,17 +5,23 @@
 
 use super::kernel::checkpoint::{Digest, Mark, restore, save};
 use super::kernel::{
-    self, Block, Guardrail, GuardrailBounds, Interval, Quality, QualityBounds, Refused, answers_to_go,
+    self, Block, Guardrail, GuardrailBounds, Interval, Quality, QualityBounds, Reading, ReadingBounds,
+    ReadingFinding, Readings, Refused, Values, answers_to_go,
 };
 use super::record::{decoded, encoded};
 use crate::api::reasons::Reason;
 use crate::api::status::Verdict;
 
+/// Readings of a gauge without which it never passes.
+pub(super) const LEAST_READINGS: u32 = 6;
+
 /// Bounds of a check, as the kernel has them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Bounds {
-    /// Of the quality gate.
+    /// Of the quality gate, where answers are counted.
     Quality(QualityBounds),
+    /// Of the quality gate, where a gauge is read.
+    Readings(ReadingBounds),
     /// Of a guardrail.
     Guardrail(GuardrailBounds),
 }
@@ -52,15 +58,23 @@ pub(super) struct Finding {
     pub difference: Option<Interval>,
     /// About how many more answers of the canary a pass takes, if all goes on as it did.
     pub to_go: Option<f64>,
-    /// Events so far.
+    /// Events so far; none of a gauge.
     pub totals: Block,
+    /// Readings of a gauge so far; none where events are counted.
+    pub readings: Option<u32>,
+    /// Whether this look brought anything.
+    pub used: bool,
+    /// Whether a gauge ever moved; counts always do.
+    pub live: bool,
 }
 
 /// The state of a check.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Evidence {
-    /// Of the quality gate.
+    /// Of the quality gate, where answers are counted.
     Quality(QualityBounds, Quality),
+    /// Of the quality gate, where a gauge is read.
+    Readings(ReadingBounds, Readings),
     /// Of a guardrail.
     Guardrail(GuardrailBounds, Guardrail),
 }
@@ -73,6 +87,8 @@ impl Evidence {
     pub fn none(bounds: Bounds) -> Result<Self, Refused> {
         Ok(match bounds {
             Bounds::Quality(bounds) => Self::Quality(bounds, Quality::new(bounds)?),
+            // Where nobody knows whether stable's gauge moves it has to, or it is no reading.
+            Bounds::Readings(bounds) => Self::Readings(bounds, Readings::new(bounds, true, &[])?),
             Bounds::Guardrail(bounds) => Self::Guardrail(bounds, Guardrail::new(bounds)?),
         })
     }
@@ -85,6 +101,10 @@ impl Evidence {
                 let restored = restore(fresh, digest, &bytes);
                 restored.mark.map(|_| Self::Quality(bounds, restored.state))
             }
+            Self::Readings(bounds, fresh) => {
+                let restored = restore(fresh, digest, &bytes);
+                restored.mark.map(|_| Self::Readings(bounds, restored.state))
+            }
             Self::Guardrail(bounds, fresh) => {
                 let restored = restore(fresh, digest, &bytes);
                 restored.mark.map(|_| Self::Guardrail(bounds, restored.state))
@@ -96,6 +116,7 @@ impl Evidence {
     pub fn record(&self, mark: Mark, digest: &Digest) -> String {
         encoded(match self {
             Self::Quality(_, check) => save(check, mark, digest),
+            Self::Readings(_, check) => save(check, mark, digest),
             Self::Guardrail(_, check) => save(check, mark, digest),
         })
     }
@@ -107,16 +128,32 @@ impl Evidence {
     pub fn learn(&mut self, stable: kernel::Count) -> Result<(), Refused> {
         match self {
             Self::Quality(_, check) => check.learn(stable),
+            Self::Readings(..) => Ok(()),
             Self::Guardrail(_, check) => check.learn(stable),
         }
     }
 
-    /// Adds a block and judges.
+    /// Takes a look at gauges and judges. Where events are counted there is nothing to read.
+    ///
+    /// # Errors
+    /// If a value is no number; the check is then as it was.
+    pub fn read(&mut self, values: Values) -> Result<Finding, Refused> {
+        match self {
+            Self::Readings(bounds, check) => {
+                let found = check.look(values)?;
+                Ok(Finding::read(bounds, &found))
+            }
+            Self::Quality(..) | Self::Guardrail(..) => self.look(Block::default()),
+        }
+    }
+
+    /// Adds a block and judges. Where a gauge is read nothing is counted.
     ///
     /// # Errors
     /// If it is none that can be counted; the check is then as it was.
     pub fn look(&mut self, block: Block) -> Result<Finding, Refused> {
         match self {
+            Self::Readings(..) => self.read(Values { at: 0, stable: None, canary: None, weight: 0.0 }),
             Self::Quality(bounds, check) => {
                 let found = check.look(block)?;
                 let enough = found.totals.canary.events >= bounds.min_samples;
@@ -138,6 +175,9 @@ impl Evidence {
                         .and_then(|_| kernel::difference(&found.totals, found.phi, bounds)),
                     to_go: answers_to_go(&found.totals, found.phi, bounds, found.good),
                     totals: found.totals,
+                    readings: None,
+                    used: block.canary.events > 0.0,
+                    live: true,
                 })
             }
             Self::Guardrail(bounds, check) => {
@@ -158,6 +198,9 @@ impl Evidence {
                     difference: None,
                     to_go: None,
                     totals: found.totals,
+                    readings: None,
+                    used: block.canary.events > 0.0,
+                    live: true,
                 })
             }
         }
@@ -170,6 +213,28 @@ impl Evidence {
     pub fn finding(&self) -> Result<Finding, Refused> {
         let mut copy = *self;
         copy.look(Block::default())
+    }
+}
+
+impl Finding {
+    fn read(bounds: &ReadingBounds, found: &ReadingFinding) -> Self {
+        let passes = found.verdict == Verdict::Pass;
+        Self {
+            good: Some(found.good.exp()),
+            worse: found.worse.exp(),
+            needed: 1.0 / bounds.alpha,
+            against: if bounds.max_drop.is_some() { Line::Relative } else { Line::Absolute },
+            failed: found.verdict == Verdict::Fail,
+            passes,
+            step: found.step_gate || passes,
+            enough: found.readings >= LEAST_READINGS.max(bounds.min_readings),
+            difference: None,
+            to_go: None,
+            totals: Block::default(),
+            readings: Some(found.readings),
+            used: matches!(found.reading, Reading::Good | Reading::Bad),
+            live: found.live,
+        }
     }
 }
 

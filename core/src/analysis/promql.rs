@@ -147,14 +147,14 @@ impl<'a> Names<'a> {
 
 /// Asks for labelled and right answers of a block. `width` in milliseconds.
 ///
-/// Rows `k`, `n` are of counters; `gk`, `gn` of a gauge and its samples. While no grade is chosen both are asked for,
+/// Rows `k`, `n` are of counters; `gk`, `gn` of a gauge and its samples, `ga` of a gauge alone. While no grade is chosen both are asked for,
 /// with how many series of the counters there are, `ck` and `cn`: a pod's first block has no difference yet.
 pub(super) fn quality(names: &Names<'_>, grade: Option<Grade>, width: i64) -> String {
     let pods = names.pods();
     let correct = format!("{CORRECT}{{{pods}}}");
     let labelled = format!("{LABELLED}{{{pods}}}");
     let mut rows = Rows::default();
-    if grade != Some(Grade::Samples) {
+    if grade.is_none_or(|grade| grade == Grade::Counts) {
         let fell = fell(&[&correct, &labelled], width);
         rows.add(POD_KEY, "k", &without(&delta(&correct, width), &fell));
         rows.add(POD_KEY, "n", &without(&delta(&labelled, width), &fell));
@@ -163,17 +163,34 @@ pub(super) fn quality(names: &Names<'_>, grade: Option<Grade>, width: i64) -> St
         rows.count(POD_KEY, "ck", &correct);
         rows.count(POD_KEY, "cn", &labelled);
     }
-    if grade != Some(Grade::Counts) {
-        let gauge = format!("{ACCURACY}{{{pods}}}");
+    if grade.is_none_or(|grade| grade == Grade::Samples) {
         let samples = format!("{SAMPLES}{{{pods}}}");
-        let age = (width.saturating_mul(4) / 1000).max(GAUGE_AGE);
-        let fine = format!(
-            "({gauge} and (abs({gauge}) < Inf) and (time() - timestamp({gauge}) <= {age}) and (max_over_time({gauge}[1h]) > 0))"
-        );
+        let fine = fine(&pods, width);
         rows.add(POD_KEY, "gk", &format!("({fine} * {samples})"));
         rows.add(POD_KEY, "gn", &format!("({samples} and {fine})"));
     }
+    if grade.is_none_or(|grade| matches!(grade, Grade::Gauge | Grade::Declared)) {
+        rows.push("avg", POD_KEY, "ga", &fine(&pods, width));
+    }
     rows.0
+}
+
+/// Asks for what is to be learnt of a block before the evidence, while it is not known what both versions export: rows
+/// `k`, `n` of counters, and `ga` of a gauge.
+pub(super) fn quality_before(names: &Names<'_>, width: i64) -> String {
+    let counters = quality(names, Some(Grade::Counts), width);
+    let gauge = quality(names, Some(Grade::Gauge), width);
+    format!("{counters}\nor {gauge}")
+}
+
+/// Usable values of the gauge: fresh, finite, and above 0 at least once in the last hour, for 0 is what an unset one
+/// shows.
+fn fine(pods: &str, width: i64) -> String {
+    let gauge = format!("{ACCURACY}{{{pods}}}");
+    let age = (width.saturating_mul(4) / 1000).max(GAUGE_AGE);
+    format!(
+        "({gauge} and (abs({gauge}) < Inf) and (time() - timestamp({gauge}) <= {age}) and (max_over_time({gauge}[1h]) > 0))"
+    )
 }
 
 /// Asks for requests and failed ones of a block at the entrance. `width` in milliseconds.

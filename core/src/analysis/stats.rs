@@ -13,7 +13,7 @@ use crate::api::status::Grade;
 pub(super) struct Stats(BTreeMap<(Whose, &'static str, &'static str), f64>);
 
 /// Every stat that is asked for.
-const STATS: [&str; 9] = ["k", "k1", "k2", "n", "n2", "ck", "cn", "gk", "gn"];
+const STATS: [&str; 10] = ["k", "k1", "k2", "n", "n2", "ck", "cn", "gk", "gn", "ga"];
 
 impl Stats {
     /// Of rows.
@@ -24,7 +24,7 @@ impl Stats {
         let mut stats = BTreeMap::new();
         for row in rows {
             let whose = match rule {
-                Rule::Quality(_) => names.of_pod(&row.labels).map(|whose| (whose, "")),
+                Rule::Quality(..) => names.of_pod(&row.labels).map(|whose| (whose, "")),
                 Rule::Guardrail(..) => names.of_entrance(&row.labels),
             };
             let stat = STATS.into_iter().find(|stat| *stat == row.stat());
@@ -61,6 +61,17 @@ impl Stats {
         Ok(Some(Count { hits: count.hits.min(count.events), ..count }))
     }
 
+    /// What a version's gauge shows, if it has one.
+    ///
+    /// # Errors
+    /// `InconsistentCounts` if that is no share.
+    pub fn value(&self, whose: Whose) -> Result<Option<f64>, Reason> {
+        match self.sum(whose, "ga") {
+            Some(value) if value > 1.0 + 1e-9 => Err(Reason::InconsistentCounts),
+            value => Ok(value),
+        }
+    }
+
     /// The best that both versions export, once the canary exports anything.
     pub fn grade(&self, with_stable: bool) -> Option<Grade> {
         let has = |whose, stat| self.sum(whose, stat).is_some();
@@ -68,6 +79,11 @@ impl Stats {
         let counters = has(Whose::Canary, "cn")
             && (!with_stable || (has(Whose::Stable, "cn") && has(Whose::Stable, "ck")));
         let gauges = has(Whose::Canary, "gn") && (!with_stable || has(Whose::Stable, "gn"));
-        if counters { Some(Grade::Counts) } else { gauges.then_some(Grade::Samples) }
+        let alone = has(Whose::Canary, "ga") && (!with_stable || has(Whose::Stable, "ga"));
+        match (counters, gauges, alone) {
+            (true, _, _) => Some(Grade::Counts),
+            (_, true, _) => Some(Grade::Samples),
+            (_, _, alone) => alone.then_some(Grade::Gauge),
+        }
     }
 }

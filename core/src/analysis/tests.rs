@@ -63,6 +63,8 @@ pub(super) struct Block {
     pub counts: Events,
     /// Right and labelled answers by gauge.
     pub gauge: Events,
+    /// What a gauge without samples shows: stable's, the canary's.
+    pub alone: [Option<f64>; 2],
     /// Whether both versions' counters exist, though there may be no difference of them yet.
     pub counters: bool,
     /// Failed and all requests.
@@ -106,6 +108,7 @@ impl Block {
                 }
                 add(version, "gk", self.gauge[index], false);
                 add(version, "gn", self.gauge[index + 1], false);
+                add(version, "ga", self.alone[index / 2], false);
             }
         } else {
             for (index, version) in [(0, STABLE), (2, CANARY)] {
@@ -173,6 +176,7 @@ impl Trial {
             apps: Vec::new(),
             attempt: self.attempt,
             evidence_from: at(self.from),
+            weight: 10,
             baking: self.baking,
             last_step: self.last_step,
         }

@@ -72,7 +72,7 @@ impl<'a> Judged<'a> {
         let fresh = kept.last_evidence_at.is_some_and(|at| now.duration_since(at) <= window);
         let (verdict, reason) = if kept.failed {
             let reason = match check.rule {
-                Rule::Quality(_) => Reason::QualityRegression,
+                Rule::Quality(..) => Reason::QualityRegression,
                 Rule::Guardrail(..) => Reason::ErrorRateExceeded,
             };
             (Verdict::Fail, Some(reason))
@@ -100,7 +100,7 @@ impl<'a> Judged<'a> {
 
     /// Whether it is the quality gate.
     pub fn is_quality(&self) -> bool {
-        matches!(self.check.rule, Rule::Quality(_))
+        matches!(self.check.rule, Rule::Quality(..))
     }
 
     /// Enough for a step that is not the last.

@@ -1,8 +1,8 @@
 //! Sentences about evidence. They hold numbers and names of ours only, never text of an answer.
 
 use super::Subject;
-use super::check::{Check, Rule, totals};
-use super::evidence::{Finding, Line};
+use super::check::{Check, Rule, gauge, totals};
+use super::evidence::{Finding, LEAST_READINGS, Line};
 use super::kernel::{Count, GuardrailBounds, Interval, QualityBounds};
 use super::promql;
 use super::verdict::Judged;
@@ -40,7 +40,7 @@ fn plain(number: f64) -> String {
 /// The bounds of a check, as in `loss <= 0.0200, >= 0.9000`.
 pub(super) fn bound(rule: &Rule<'_>) -> String {
     let (relative, absolute) = match rule {
-        Rule::Quality(b) => {
+        Rule::Quality(b, _) => {
             (b.max_drop.map(|d| format!("loss <= {}", four(d))), b.min.map(|m| format!(">= {}", four(m))))
         }
         Rule::Guardrail(_, b) => (
@@ -60,13 +60,18 @@ fn name<'a>(release: &'a Release, hash: &'a Hash) -> &'a str {
 pub(super) fn sentence(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> String {
     let canary = name(release, subject.canary);
     let says = match (judged.reason, &judged.check.rule) {
-        (Some(Reason::TooFewSamples), Rule::Quality(b)) => {
+        (Some(Reason::TooFewSamples), Rule::Quality(_, b)) if gauge(judged.kept.grade) => format!(
+            "{} readings of its gauge are needed, one each {} s if it moves",
+            b.min_readings.max(LEAST_READINGS),
+            b.window / 1000
+        ),
+        (Some(Reason::TooFewSamples), Rule::Quality(b, _)) => {
             format!("{} labelled answers of {canary} are needed", plain(b.min_samples))
         }
         (Some(Reason::TooFewSamples), Rule::Guardrail(_, b)) => {
             format!("{} requests of {canary} are needed", plain(b.min_requests.max(1.0)))
         }
-        (Some(Reason::QualityRegression | Reason::NotProven) | None, Rule::Quality(b)) => {
+        (Some(Reason::QualityRegression | Reason::NotProven) | None, Rule::Quality(b, _)) => {
             judged.finding.map(|found| quality(&found, b, canary)).unwrap_or_default()
         }
         (Some(Reason::ErrorRateExceeded | Reason::NotProven) | None, Rule::Guardrail(_, b)) => {
@@ -82,7 +87,7 @@ pub(super) fn sentence(judged: &Judged<'_>, release: &Release, subject: &Subject
 
 fn label<'a>(check: &Check<'a>) -> &'a str {
     match check.rule {
-        Rule::Quality(_) => "accuracy",
+        Rule::Quality(..) => "accuracy",
         Rule::Guardrail(..) => check.name,
     }
 }
@@ -90,10 +95,16 @@ fn label<'a>(check: &Check<'a>) -> &'a str {
 /// `accuracy 0.8510 of 397 against 0.9010 of 3573`.
 fn numbers(judged: &Judged<'_>) -> Option<String> {
     let totals = totals(judged.kept);
-    let of = |count: Count| Some(format!("{} of {}", four(count.share()?), whole(count.events)));
+    let read = gauge(judged.kept.grade);
+    let of = |count: Count| {
+        let share = four(count.share()?);
+        Some(if read { share } else { format!("{share} of {}", whole(count.events)) })
+    };
     let canary = of(totals.canary)?;
     let stable = of(totals.stable).map_or_else(String::new, |stable| format!(" against {stable}"));
-    Some(format!("{} {canary}{stable}", label(judged.check)))
+    let by = judged.finding.and_then(|found| found.readings);
+    let by = by.map_or_else(String::new, |readings| format!(" by {readings} readings of a gauge"));
+    Some(format!("{} {canary}{stable}{by}", label(judged.check)))
 }
 
 fn quality(found: &Finding, bounds: &QualityBounds, canary: &str) -> String {
@@ -123,7 +134,9 @@ fn quality(found: &Finding, bounds: &QualityBounds, canary: &str) -> String {
         format!("its loss is {loss} ({least} to {most}), allowed is {}", four(drop))
     });
     let floor = bounds.min.map(|min| format!("the floor is {}", four(min)));
-    [Some(says), loss, floor].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let declared =
+        (!found.live).then(|| "neither gauge ever moved: that is declared, not measured".to_owned());
+    [Some(says), loss, floor, declared].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn guardrail(found: &Finding, bounds: &GuardrailBounds, canary: &str) -> String {
@@ -209,18 +222,21 @@ fn missing(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> Str
     };
     let labels = "see that the pods are scraped with the labels namespace, modelrelease_dev_name and modelrelease_dev_version";
     match (&judged.check.rule, judged.kept.grade) {
-        (Rule::Quality(_), Some(Grade::Counts)) => {
+        (Rule::Quality(..), Some(Grade::Counts)) => {
             format!("no {} of {versions} in Prometheus source {source}; {labels}", promql::LABELLED)
         }
-        (Rule::Quality(_), Some(Grade::Samples)) => {
+        (Rule::Quality(..), Some(Grade::Samples)) => {
             format!(
                 "no {} with {} of {versions} in Prometheus source {source}; {labels}",
                 promql::ACCURACY,
                 promql::SAMPLES
             )
         }
-        (Rule::Quality(_), None) => format!(
-            "neither {} with {} nor {} with {} of {versions} in Prometheus source {source}; {labels}",
+        (Rule::Quality(..), Some(Grade::Gauge | Grade::Declared)) => {
+            format!("no {} of {versions} in Prometheus source {source}; {labels}", promql::ACCURACY)
+        }
+        (Rule::Quality(..), None) => format!(
+            "neither {} with {} nor {} with or without {} of {versions} in Prometheus source {source}; {labels}",
             promql::CORRECT,
             promql::LABELLED,
             promql::ACCURACY,

@@ -53,6 +53,10 @@ pub enum Grade {
     Counts,
     /// A gauge, and how many answers it averages over.
     Samples,
+    /// A gauge alone: readings of it, one each window.
+    Gauge,
+    /// A gauge that never moved, of neither version: what was written down, not measured.
+    Declared,
 }
 
 /// One check.

@@ -335,6 +335,10 @@ pub struct Checkpoint {
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]
     pub record: String,
+    /// The same of readings of a gauge, while it is not known what both versions export.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub readings: String,
 }
 
 /// Memory of the canary's share of the requests in the present attempt.

@@ -181,6 +181,7 @@ pub(super) fn analysis(
                 .unwrap_or(0.02),
             min: decimal(quality.min.as_ref(), "spec.analysis.quality.min", refused),
             min_samples: quality.min_samples.unwrap_or(100),
+            min_readings: quality.min_samples.and_then(|least| u32::try_from(least).ok()).unwrap_or(0),
             window: time(quality.window.as_ref(), 300, "spec.analysis.quality.window", refused),
             label_delay: time(quality.label_delay.as_ref(), 0, "spec.analysis.quality.labelDelay", refused),
         },

@@ -1,15 +1,16 @@
 //! Stable's past: what its blocks from before the evidence tell of its share, and of how much that varies.
 
-use super::{Check, names};
+use super::{Check, Rule, names};
 use crate::analysis::Subject;
 use crate::analysis::answer;
 use crate::analysis::blocks::{Grid, KEPT};
-use crate::analysis::evidence;
+use crate::analysis::evidence::{self, Evidence};
+use crate::analysis::kernel::Readings;
 use crate::analysis::kernel::checkpoint::Mark;
 use crate::analysis::promql::{self, Whose};
 use crate::analysis::stats::Stats;
 use crate::api::reasons::Reason;
-use crate::api::status::{Checkpoint, Grade};
+use crate::api::status::Checkpoint;
 use crate::observed::Answer;
 use crate::release::Release;
 use crate::settings::Source;
@@ -30,9 +31,12 @@ impl Check<'_> {
 
     /// Its question for stable's blocks from before the evidence.
     pub fn promql_of_the_past(&self, release: &Release, subject: &Subject<'_>, source: &Source) -> String {
-        let counts = Checkpoint { grade: Some(Grade::Counts), ..Checkpoint::default() };
         let width = Grid::of(&release.analysis).width();
-        promql::of_blocks(&self.promql(release, subject, source, &counts), width, KEPT)
+        let of_a_block = match self.rule {
+            Rule::Quality(..) => promql::quality_before(&names(release, subject), width),
+            Rule::Guardrail(..) => self.promql(release, subject, source, &Checkpoint::default()),
+        };
+        promql::of_blocks(&of_a_block, width, KEPT)
     }
 
     /// Learns from stable's past what to expect of it, and how much its counts vary. What has no past is judged without:
@@ -45,7 +49,9 @@ impl Check<'_> {
         answer: &Answer,
     ) {
         match self.learnt(kept, release, subject, answer) {
-            Ok(record) => (kept.informed, kept.record) = (true, record),
+            Ok((record, readings)) => {
+                (kept.informed, kept.record, kept.readings) = (true, record, readings);
+            }
             Err(reason) => {
                 kept.uninformed = kept.uninformed.saturating_add(1);
                 kept.informed = !answer::passing(reason) || kept.uninformed >= MOST_TRIES;
@@ -53,24 +59,53 @@ impl Check<'_> {
         }
     }
 
-    /// The record of a check that knows stable's past and no block yet.
+    /// The records of a check that knows stable's past and no block yet: by counts, and by readings of a gauge if stable
+    /// has one.
     fn learnt(
         &self,
         kept: &Checkpoint,
         release: &Release,
         subject: &Subject<'_>,
         answer: &Answer,
-    ) -> Result<String, Reason> {
+    ) -> Result<(String, String), Reason> {
         let mut evidence = self.evidence(kept).ok_or(Reason::NotANumber)?;
         let names = names(release, subject);
-        for rows in answer::instants(&answer.outcome)?.values() {
+        let mut shown = Vec::new();
+        for (at, rows) in &answer::instants(&answer.outcome)? {
             let stats = Stats::of(rows, &names, &self.rule)?;
+            if let Ok(Some(value)) = stats.value(Whose::Stable) {
+                shown.push((*at, value));
+            }
             // A block that cannot be counted is left out.
             if let Ok(Some(stable)) = stats.count(Whose::Stable, "k", "n") {
                 evidence.learn(stable).map_err(evidence::reason)?;
             }
         }
         let at = kept.begin.unwrap_or(answer.id.at).as_millisecond();
-        Ok(evidence.record(Mark { begin: at, last_block_end: at }, &self.key()))
+        let mark = Mark { begin: at, last_block_end: at };
+        let readings = match self.rule {
+            Rule::Quality(_, bounds) if !shown.is_empty() => {
+                let fresh = Readings::new(bounds, moves(&shown), &apart(&shown, bounds.window));
+                Evidence::Readings(bounds, fresh.map_err(evidence::reason)?).record(mark, &self.key())
+            }
+            Rule::Quality(..) | Rule::Guardrail(..) => String::new(),
+        };
+        Ok((evidence.record(mark, &self.key()), readings))
     }
+}
+
+/// Whether a gauge showed more than one value.
+fn moves(shown: &[(i64, f64)]) -> bool {
+    shown.windows(2).any(|pair| matches!(pair, [(_, one), (_, other)] if (one - other).abs() > 0.0))
+}
+
+/// Values that are a window apart, the last one among them, the oldest first. What is closer shares answers.
+fn apart(shown: &[(i64, f64)], window: i64) -> Vec<f64> {
+    let mut taken: Vec<(i64, f64)> = Vec::new();
+    for (at, value) in shown.iter().rev() {
+        if taken.last().is_none_or(|(later, _)| later.saturating_sub(*at) >= window) {
+            taken.push((*at, *value));
+        }
+    }
+    taken.iter().rev().map(|(_, value)| *value).collect()
 }

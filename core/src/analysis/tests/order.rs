@@ -337,3 +337,51 @@ fn labels_that_come_late_are_waited_for_again_after_each_change_of_the_weight() 
     trial.run(31..=31, good);
     assert!((trial.labelled() - 150.0).abs() < f64::EPSILON);
 }
+
+#[test]
+fn a_gauge_alone_is_read_once_a_window() {
+    // Nobody knows how many answers stand behind a value, so each window is one witness.
+    let shown = |stable: f64, canary: f64| {
+        move |block: i64| Block {
+            // It moves a little from window to window.
+            alone: [stable, canary]
+                .map(|value| Some(value + 0.0001 * f64::from(i32::try_from(block % 7).unwrap()))),
+            ..Block::default()
+        }
+    };
+    let spec = json!({"quality": {"window": "1m"}, "guardrails": []});
+    let mut trial = Trial::new(&spec);
+    trial.run(1..=1, shown(0.9, 0.9));
+    assert_eq!(trial.kept(check::QUALITY).grade, Some(Grade::Gauge));
+    let look = trial.run(2..=10, shown(0.9, 0.9));
+    assert!(!passes(&look), "five readings are too few: {}", message(&look));
+    let look = trial.run(11..=12, shown(0.9, 0.9));
+    assert!(passes(&look), "{}", message(&look));
+    assert!(message(&look).contains("by 6 readings of a gauge; evidence "), "{}", message(&look));
+    let mut trial = Trial::new(&spec);
+    let look = trial.run(1..=12, shown(0.9, 0.8));
+    assert_eq!(fails(&look), Some(Reason::QualityRegression), "{}", message(&look));
+}
+
+#[test]
+fn a_gauge_that_stands_still_gives_nothing_unless_neither_ever_moved() {
+    let spec = json!({"quality": {"window": "1m"}, "guardrails": []});
+    let moved = |block: i64| Block {
+        alone: [Some(if block < 0 { 0.89 } else { 0.9 }), Some(0.9)],
+        ..Block::default()
+    };
+    let look = Trial::new(&spec).run(1..=60, moved);
+    assert!(!passes(&look), "the canary's was written once: {}", message(&look));
+    let mut trial = Trial::new(&spec);
+    let look = trial.run(1..=60, |_| Block { alone: [Some(0.9), Some(0.9)], ..Block::default() });
+    assert_eq!(trial.kept(check::QUALITY).grade, Some(Grade::Declared));
+    assert!(passes(&look) && message(&look).contains("declared, not measured"), "{}", message(&look));
+}
+
+#[test]
+fn a_gauge_in_percent_is_no_share() {
+    let mut trial = Trial::new(&json!({"guardrails": []}));
+    let look = trial.run(1..=2, |_| Block { alone: [Some(90.0), Some(93.0)], ..Block::default() });
+    assert_eq!(trial.kept(check::QUALITY).trouble, Some(Reason::InconsistentCounts));
+    assert!(message(&look).contains("as a share from 0 to 1"), "{}", message(&look));
+}
