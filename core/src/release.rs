@@ -179,11 +179,30 @@ pub struct Analysis {
     pub default_guardrails: bool,
 }
 
+/// Which series tell quality.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Series {
+    /// Of the names that servers are asked to use the best that both versions export.
+    #[default]
+    Best,
+    /// A gauge of this name, with what it averages over if that is exported as `<name>_samples`.
+    Gauge(String),
+    /// Counters of these names.
+    Counters {
+        /// Of right answers.
+        right: String,
+        /// Of all that were judged.
+        all: String,
+    },
+}
+
 /// The quality gate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quality {
     /// Whether it decides.
     pub mode: CheckMode,
+    /// What tells it.
+    pub series: Series,
     /// How much worse than stable is still good, 0 to 0.5.
     pub max_drop: f64,
     /// The floor, if any.

@@ -99,7 +99,10 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
             min_readings: quality.min_readings,
         };
         // How many answers, requests and looks are needed may change without making the counts worthless.
-        let lines = (bounds.max_drop, bounds.min, bounds.alpha, quality.window, quality.label_delay);
+        let lines = (
+            (bounds.max_drop, bounds.min, bounds.alpha),
+            (quality.window, quality.label_delay, &quality.series),
+        );
         checks.push(Check {
             name: QUALITY,
             enforced: quality.mode == CheckMode::Enforce,

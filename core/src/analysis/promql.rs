@@ -14,32 +14,21 @@
 //! gives nothing, so that no lifetime is ever taken for a block; an instance of which any total fell was restarted and
 //! gives nothing. All rows of a check come in one question and are therefore of one instant.
 
+mod quality;
 mod requests;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::api::status::Grade;
 use crate::release::Release;
 use crate::settings::Entrance;
 use crate::version::Hash;
 
+pub(super) use self::quality::{Asked, quality, quality_before};
 pub(super) use self::requests::requests;
-
-/// Answers whose label came and that were right.
-pub(super) const CORRECT: &str = "model_predictions_correct_total";
-/// Answers whose label came.
-pub(super) const LABELLED: &str = "model_predictions_labelled_total";
-/// Share of right answers, as the server itself reckons it.
-pub(super) const ACCURACY: &str = "model_accuracy";
-/// What that share averages over.
-pub(super) const SAMPLES: &str = "model_accuracy_samples";
 
 /// Labels of a pod's series.
 const POD_KEY: &str = "namespace, modelrelease_dev_name, modelrelease_dev_version";
-/// A gauge is taken if it was sampled at most so long ago, or four blocks. Seconds.
-const GAUGE_AGE: i64 = 120;
-
 /// Names that queries and rows are matched by: those of one release and of the versions that are compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Names<'a> {
@@ -143,54 +132,6 @@ impl<'a> Names<'a> {
         let namespace = regex(&self.release.namespace);
         quoted(&format!("outbound[|](80|9000)[|][|]({})[.]{namespace}[.]svc[.].+", self.objects()))
     }
-}
-
-/// Asks for labelled and right answers of a block. `width` in milliseconds.
-///
-/// Rows `k`, `n` are of counters; `gk`, `gn` of a gauge and its samples, `ga` of a gauge alone. While no grade is chosen both are asked for,
-/// with how many series of the counters there are, `ck` and `cn`: a pod's first block has no difference yet.
-pub(super) fn quality(names: &Names<'_>, grade: Option<Grade>, width: i64) -> String {
-    let pods = names.pods();
-    let correct = format!("{CORRECT}{{{pods}}}");
-    let labelled = format!("{LABELLED}{{{pods}}}");
-    let mut rows = Rows::default();
-    if grade.is_none_or(|grade| grade == Grade::Counts) {
-        let fell = fell(&[&correct, &labelled], width);
-        rows.add(POD_KEY, "k", &without(&delta(&correct, width), &fell));
-        rows.add(POD_KEY, "n", &without(&delta(&labelled, width), &fell));
-    }
-    if grade.is_none() {
-        rows.count(POD_KEY, "ck", &correct);
-        rows.count(POD_KEY, "cn", &labelled);
-    }
-    if grade.is_none_or(|grade| grade == Grade::Samples) {
-        let samples = format!("{SAMPLES}{{{pods}}}");
-        let fine = fine(&pods, width);
-        rows.add(POD_KEY, "gk", &format!("({fine} * {samples})"));
-        rows.add(POD_KEY, "gn", &format!("({samples} and {fine})"));
-    }
-    if grade.is_none_or(|grade| matches!(grade, Grade::Gauge | Grade::Declared)) {
-        rows.push("avg", POD_KEY, "ga", &fine(&pods, width));
-    }
-    rows.0
-}
-
-/// Asks for what is to be learnt of a block before the evidence, while it is not known what both versions export: rows
-/// `k`, `n` of counters, and `ga` of a gauge.
-pub(super) fn quality_before(names: &Names<'_>, width: i64) -> String {
-    let counters = quality(names, Some(Grade::Counts), width);
-    let gauge = quality(names, Some(Grade::Gauge), width);
-    format!("{counters}\nor {gauge}")
-}
-
-/// Usable values of the gauge: fresh, finite, and above 0 at least once in the last hour, for 0 is what an unset one
-/// shows.
-fn fine(pods: &str, width: i64) -> String {
-    let gauge = format!("{ACCURACY}{{{pods}}}");
-    let age = (width.saturating_mul(4) / 1000).max(GAUGE_AGE);
-    format!(
-        "({gauge} and (abs({gauge}) < Inf) and (time() - timestamp({gauge}) <= {age}) and (max_over_time({gauge}[1h]) > 0))"
-    )
 }
 
 /// Asks for requests and failed ones of a block at the entrance. `width` in milliseconds.

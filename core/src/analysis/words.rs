@@ -4,7 +4,7 @@ use super::Subject;
 use super::check::{Check, Rule, gauge, totals};
 use super::evidence::{Finding, LEAST_READINGS, Line};
 use super::kernel::{Count, GuardrailBounds, Interval, QualityBounds};
-use super::promql;
+use super::promql::Asked;
 use super::verdict::Judged;
 use crate::api::reasons::Reason;
 use crate::api::status::Grade;
@@ -222,26 +222,23 @@ fn missing(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> Str
     };
     let labels = "see that the pods are scraped with the labels namespace, modelrelease_dev_name and modelrelease_dev_version";
     match (&judged.check.rule, judged.kept.grade) {
-        (Rule::Quality(..), Some(Grade::Counts)) => {
-            format!("no {} of {versions} in Prometheus source {source}; {labels}", promql::LABELLED)
+        (Rule::Quality(..), grade) => {
+            let Asked { counters, gauge } = Asked::of(&release.analysis.quality.series);
+            let counted = counters.map(|(right, all)| format!("{right} with {all}"));
+            let shown = gauge.map(|(gauge, samples)| match grade {
+                Some(Grade::Samples) => format!("{gauge} with {samples}"),
+                Some(Grade::Gauge | Grade::Declared) => gauge,
+                Some(Grade::Counts) | None => format!("{gauge}, alone or with {samples},"),
+            });
+            let series = match (grade, counted, shown) {
+                (Some(Grade::Counts), Some(counted), _) | (None, Some(counted), None) => {
+                    format!("no {counted}")
+                }
+                (None, Some(counted), Some(shown)) => format!("neither {counted} nor {shown}"),
+                (_, _, shown) => format!("no {}", shown.unwrap_or_default()),
+            };
+            format!("{series} of {versions} in Prometheus source {source}; {labels}")
         }
-        (Rule::Quality(..), Some(Grade::Samples)) => {
-            format!(
-                "no {} with {} of {versions} in Prometheus source {source}; {labels}",
-                promql::ACCURACY,
-                promql::SAMPLES
-            )
-        }
-        (Rule::Quality(..), Some(Grade::Gauge | Grade::Declared)) => {
-            format!("no {} of {versions} in Prometheus source {source}; {labels}", promql::ACCURACY)
-        }
-        (Rule::Quality(..), None) => format!(
-            "neither {} with {} nor {} with or without {} of {versions} in Prometheus source {source}; {labels}",
-            promql::CORRECT,
-            promql::LABELLED,
-            promql::ACCURACY,
-            promql::SAMPLES
-        ),
         (Rule::Guardrail(..), _) => {
             let metric = match release.analysis.source.as_ref().map(|s| s.entrance).unwrap_or_default() {
                 Entrance::Envoy => "envoy_cluster_upstream_rq",

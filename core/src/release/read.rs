@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Analysis, Bucket, Counted, Guardrail, Quality, Rollout, Shadow, Step, Traffic, secret};
+use super::{Analysis, Bucket, Counted, Guardrail, Quality, Rollout, Series, Shadow, Step, Traffic, secret};
 use crate::api::reasons::Reason;
 use crate::api::spec;
 use crate::settings::{GatewaySet, Settings};
@@ -177,6 +177,11 @@ pub(super) fn analysis(
         max_restarts: spec.max_restarts.unwrap_or(2),
         quality: Quality {
             mode: quality.mode.unwrap_or_default(),
+            series: match (&quality.metric, &quality.correct_metric, &quality.total_metric) {
+                (Some(name), _, _) => Series::Gauge(name.clone()),
+                (None, Some(right), Some(all)) => Series::Counters { right: right.clone(), all: all.clone() },
+                (None, _, _) => Series::Best,
+            },
             max_drop: decimal(quality.max_drop.as_ref(), "spec.analysis.quality.maxDrop", refused)
                 .unwrap_or(0.02),
             min: decimal(quality.min.as_ref(), "spec.analysis.quality.min", refused),

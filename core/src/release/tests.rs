@@ -40,12 +40,6 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
     let guardrail = |own: Value| json!({"analysis": {"guardrails": [own]}});
     let stored_at = |uri: &str| json!({"stable": {"version": "v1", "image": "registry.example/fraud:1", "storageUri": uri}});
     for (spec, reason, field) in [
-        (quality(json!({"metric": "auc"})), Reason::InvalidSpec, "spec.analysis.quality.metric"),
-        (
-            quality(json!({"correctMetric": "a", "totalMetric": "b"})),
-            Reason::InvalidSpec,
-            "spec.analysis.quality.correctMetric",
-        ),
         (quality(json!({"template": "a"})), Reason::UnknownTemplate, "spec.analysis.quality.template"),
         (
             guardrail(json!({"name": "slow", "metric": "Latency", "bound": "1s", "max": "0.1"})),
@@ -73,7 +67,8 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
         gateway(
             json!({"provider": "GatewayAPI", "sticky": true, "path": "/fraud", "rateLimit": {"perPod": {"requests": 5}}}),
         ),
-        quality(json!({"labelDelay": "90m"})),
+        quality(json!({"labelDelay": "90m", "metric": "auc"})),
+        quality(json!({"correctMetric": "a", "totalMetric": "b"})),
         stored_at("https://models.example/fraud/1"),
     ] {
         assert_eq!(parsed(&spec).refused, None, "{spec}");

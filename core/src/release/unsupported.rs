@@ -25,13 +25,8 @@ fn found(given: bool, field: &str) -> Option<Found> {
 }
 
 fn quality(spec: &Quality) -> impl Iterator<Item = Found> {
-    [
-        found(spec.metric.is_some(), "analysis.quality.metric"),
-        found(spec.correct_metric.is_some(), "analysis.quality.correctMetric"),
-        found(spec.total_metric.is_some(), "analysis.quality.totalMetric"),
-        found(spec.template.is_some(), "analysis.quality.template")
-            .map(|(field, _)| (field, Reason::UnknownTemplate)),
-    ]
+    [found(spec.template.is_some(), "analysis.quality.template")
+        .map(|(field, _)| (field, Reason::UnknownTemplate))]
     .into_iter()
     .flatten()
 }

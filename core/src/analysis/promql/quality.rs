@@ -1,0 +1,83 @@
+//! The questions for what a version's own series say of its quality.
+
+use super::{Names, POD_KEY, Rows, delta, fell, without};
+use crate::api::status::Grade;
+use crate::release::Series;
+
+/// A gauge is taken if it was sampled at most so long ago, or four blocks. Seconds.
+const GAUGE_AGE: i64 = 120;
+
+/// Names of the series that are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::analysis) struct Asked {
+    /// Answers that were right, and all whose label came.
+    pub counters: Option<(String, String)>,
+    /// Share of right answers as the server itself reckons it, and what that averages over.
+    pub gauge: Option<(String, String)>,
+}
+
+impl Asked {
+    /// What the spec names; the names that servers are asked to use if it names nothing.
+    pub fn of(series: &Series) -> Self {
+        let samples = |gauge: &str| format!("{gauge}_samples");
+        let gauge = |name: &str| Some((name.to_owned(), samples(name)));
+        let counters = |right: &str, all: &str| Some((right.to_owned(), all.to_owned()));
+        match series {
+            Series::Best => Self {
+                counters: counters("model_predictions_correct_total", "model_predictions_labelled_total"),
+                gauge: gauge("model_accuracy"),
+            },
+            Series::Gauge(name) => Self { counters: None, gauge: gauge(name) },
+            Series::Counters { right, all } => Self { counters: counters(right, all), gauge: None },
+        }
+    }
+}
+
+/// Asks for labelled and right answers of a block. `width` in milliseconds.
+///
+/// Rows `k`, `n` are of counters; `gk`, `gn` of a gauge and its samples, `ga` of a gauge alone. While no grade is chosen
+/// all are asked for, with how many series of the counters there are, `ck` and `cn`: a pod's first block has no
+/// difference yet.
+pub(in crate::analysis) fn quality(names: &Names<'_>, grade: Option<Grade>, width: i64) -> String {
+    let asked = Asked::of(&names.release.analysis.quality.series);
+    let pods = names.pods();
+    let mut rows = Rows::default();
+    let wanted = |kinds: &[Grade]| grade.is_none_or(|grade| kinds.contains(&grade));
+    if let Some((right, all)) = asked.counters.filter(|_| wanted(&[Grade::Counts])) {
+        let (right, all) = (format!("{right}{{{pods}}}"), format!("{all}{{{pods}}}"));
+        let fell = fell(&[&right, &all], width);
+        rows.add(POD_KEY, "k", &without(&delta(&right, width), &fell));
+        rows.add(POD_KEY, "n", &without(&delta(&all, width), &fell));
+        if grade.is_none() {
+            rows.count(POD_KEY, "ck", &right);
+            rows.count(POD_KEY, "cn", &all);
+        }
+    }
+    if let Some((gauge, samples)) = asked.gauge {
+        let fine = fine(&format!("{gauge}{{{pods}}}"), width);
+        if wanted(&[Grade::Samples]) {
+            let samples = format!("{samples}{{{pods}}}");
+            rows.add(POD_KEY, "gk", &format!("({fine} * {samples})"));
+            rows.add(POD_KEY, "gn", &format!("({samples} and {fine})"));
+        }
+        if wanted(&[Grade::Gauge, Grade::Declared]) {
+            rows.push("avg", POD_KEY, "ga", &fine);
+        }
+    }
+    rows.0
+}
+
+/// Asks for what is to be learnt of a block before the evidence, while it is not known what both versions export: rows
+/// `k`, `n` of counters, and `ga` of a gauge.
+pub(in crate::analysis) fn quality_before(names: &Names<'_>, width: i64) -> String {
+    let both = [Grade::Counts, Grade::Gauge].map(|grade| quality(names, Some(grade), width));
+    both.into_iter().filter(|question| !question.is_empty()).collect::<Vec<_>>().join("\nor ")
+}
+
+/// Usable values of a gauge: fresh, finite, and above 0 at least once in the last hour, for 0 is what an unset one shows.
+fn fine(gauge: &str, width: i64) -> String {
+    let age = (width.saturating_mul(4) / 1000).max(GAUGE_AGE);
+    format!(
+        "({gauge} and (abs({gauge}) < Inf) and (time() - timestamp({gauge}) <= {age}) and (max_over_time({gauge}[1h]) > 0))"
+    )
+}
