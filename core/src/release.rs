@@ -241,6 +241,11 @@ pub struct Guardrail {
 pub enum Counted {
     /// Requests answered with a server error, of all requests.
     ErrorRate,
+    /// Requests answered later than this, of all requests.
+    Latency {
+        /// Milliseconds; the end of a bucket.
+        bound: i64,
+    },
 }
 
 impl Release {

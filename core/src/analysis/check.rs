@@ -204,6 +204,7 @@ impl Check<'_> {
             Rule::Quality(..) => promql::quality(&names, kept.grade, width),
             Rule::Guardrail(guardrail, _) => match guardrail.metric {
                 Counted::ErrorRate => promql::error_rate(&names, source.entrance, width),
+                Counted::Latency { bound } => promql::latency(&names, source.entrance, bound, width),
             },
         }
     }
@@ -305,9 +306,8 @@ impl Check<'_> {
             }
             Rule::Guardrail(..) => Grid::of(&release.analysis).width(),
         };
-        let (hits, events) = if kept.grade == Some(Grade::Samples) { ("gk", "gn") } else { ("k", "n") };
-        let canary = stats.count(Whose::Canary, hits, events)?.ok_or(Reason::NoData)?;
-        let stable = stats.count(Whose::Stable, hits, events)?;
+        let canary = self.events(&stats, kept.grade, Whose::Canary)?.ok_or(Reason::NoData)?;
+        let stable = self.events(&stats, kept.grade, Whose::Stable)?;
         if self.paired && stable.is_none() {
             return Err(Reason::NoData);
         }
@@ -320,6 +320,15 @@ impl Check<'_> {
             self.add(kept, Block { stable, canary }, answer.id.at)?;
         }
         Ok(())
+    }
+
+    /// Events of a version in a block; none if there is no row of them.
+    fn events(&self, stats: &Stats, grade: Option<Grade>, whose: Whose) -> Result<Option<Count>, Reason> {
+        match self.rule {
+            Rule::Guardrail(Guardrail { metric: Counted::Latency { .. }, .. }, _) => stats.late(whose),
+            Rule::Quality(..) if grade == Some(Grade::Samples) => stats.count(whose, "gk", "gn"),
+            Rule::Quality(..) | Rule::Guardrail(..) => stats.count(whose, "k", "n"),
+        }
     }
 
     /// Takes a look at both gauges and judges.

@@ -14,6 +14,7 @@
 //! gives nothing, so that no lifetime is ever taken for a block; an instance of which any total fell was restarted and
 //! gives nothing. All rows of a check come in one question and are therefore of one instant.
 
+mod latency;
 mod quality;
 mod requests;
 
@@ -24,6 +25,7 @@ use crate::release::Release;
 use crate::settings::Entrance;
 use crate::version::Hash;
 
+pub(super) use self::latency::latency;
 pub(super) use self::quality::{Asked, quality, quality_before};
 pub(super) use self::requests::requests;
 

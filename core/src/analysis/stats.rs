@@ -13,7 +13,7 @@ use crate::api::status::Grade;
 pub(super) struct Stats(BTreeMap<(Whose, &'static str, &'static str), f64>);
 
 /// Every stat that is asked for.
-const STATS: [&str; 10] = ["k", "k1", "k2", "n", "n2", "ck", "cn", "gk", "gn", "ga"];
+const STATS: [&str; 11] = ["k", "k1", "k2", "n", "n2", "w", "ck", "cn", "gk", "gn", "ga"];
 
 impl Stats {
     /// Of rows.
@@ -59,6 +59,16 @@ impl Stats {
             return Err(Reason::InconsistentCounts);
         }
         Ok(Some(Count { hits: count.hits.min(count.events), ..count }))
+    }
+
+    /// Requests of a version that were answered too late; none if there is no row of all of them.
+    ///
+    /// # Errors
+    /// `BoundNotABucket` if nothing tells how many were in time.
+    pub fn late(&self, whose: Whose) -> Result<Option<Count>, Reason> {
+        let Some(events) = self.sum(whose, "n") else { return Ok(None) };
+        let within = self.sum(whose, "w").ok_or(Reason::BoundNotABucket)?;
+        Ok(Some(Count { hits: (events - within).max(0.0), events }))
     }
 
     /// What a version's gauge shows, if it has one.

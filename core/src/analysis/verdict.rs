@@ -10,7 +10,7 @@ use super::kernel::{Count, Interval};
 use super::words;
 use crate::api::reasons::Reason;
 use crate::api::status::{CheckStatus, Checkpoint, Difference, Evidence, Numbers, Share, Verdict};
-use crate::release::Release;
+use crate::release::{Counted, Release};
 
 /// Intervals without a usable answer after which a check is blind.
 const BLIND_AFTER: i64 = 3;
@@ -73,7 +73,10 @@ impl<'a> Judged<'a> {
         let (verdict, reason) = if kept.failed {
             let reason = match check.rule {
                 Rule::Quality(..) => Reason::QualityRegression,
-                Rule::Guardrail(..) => Reason::ErrorRateExceeded,
+                Rule::Guardrail(guardrail, _) => match guardrail.metric {
+                    Counted::ErrorRate => Reason::ErrorRateExceeded,
+                    Counted::Latency { .. } => Reason::LatencyExceeded,
+                },
             };
             (Verdict::Fail, Some(reason))
         } else {

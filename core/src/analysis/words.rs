@@ -8,7 +8,7 @@ use super::promql::Asked;
 use super::verdict::Judged;
 use crate::api::reasons::Reason;
 use crate::api::status::Grade;
-use crate::release::Release;
+use crate::release::{Counted, Release};
 use crate::settings::Entrance;
 use crate::version::Hash;
 
@@ -74,9 +74,10 @@ pub(super) fn sentence(judged: &Judged<'_>, release: &Release, subject: &Subject
         (Some(Reason::QualityRegression | Reason::NotProven) | None, Rule::Quality(b, _)) => {
             judged.finding.map(|found| quality(&found, b, canary)).unwrap_or_default()
         }
-        (Some(Reason::ErrorRateExceeded | Reason::NotProven) | None, Rule::Guardrail(_, b)) => {
-            judged.finding.map(|found| guardrail(&found, b, canary)).unwrap_or_default()
-        }
+        (
+            Some(Reason::ErrorRateExceeded | Reason::LatencyExceeded | Reason::NotProven) | None,
+            Rule::Guardrail(_, b),
+        ) => judged.finding.map(|found| guardrail(&found, b, canary)).unwrap_or_default(),
         (Some(reason), _) => trouble(reason, judged, release, subject),
     };
     match numbers(judged) {
@@ -204,6 +205,16 @@ fn trouble(reason: Reason, judged: &Judged<'_>, release: &Release, subject: &Sub
         Reason::InconsistentCounts => {
             "more events were counted than there were; raise both counters together, and give model_accuracy as a share from 0 to 1".to_owned()
         }
+        Reason::BoundNotABucket => {
+            let bound = match judged.check.rule {
+                Rule::Guardrail(guardrail, _) => match guardrail.metric {
+                    Counted::Latency { bound } => bound,
+                    Counted::ErrorRate => 0,
+                },
+                Rule::Quality(..) => 0,
+            };
+            format!("no bucket of the histogram ends at {bound} ms; give a bound that one of them ends at (Istio's and Envoy's own end at 1, 5, 10, 25, 50, 100, 250 and 500 ms, 1, 2.5, 5, 10, 30 and 60 s)")
+        }
         Reason::StaleData => "there has been nothing new of it for too long; see that it gets requests and labels".to_owned(),
         _ => missing(judged, release, subject),
     }
@@ -239,10 +250,13 @@ fn missing(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> Str
             };
             format!("{series} of {versions} in Prometheus source {source}; {labels}")
         }
-        (Rule::Guardrail(..), _) => {
-            let metric = match release.analysis.source.as_ref().map(|s| s.entrance).unwrap_or_default() {
-                Entrance::Envoy => "envoy_cluster_upstream_rq",
-                Entrance::Istio | Entrance::IstioGateway => "istio_requests_total",
+        (Rule::Guardrail(guardrail, _), _) => {
+            let entrance = release.analysis.source.as_ref().map(|s| s.entrance).unwrap_or_default();
+            let metric = match (guardrail.metric, entrance) {
+                (Counted::ErrorRate, Entrance::Envoy) => "envoy_cluster_upstream_rq",
+                (Counted::ErrorRate, _) => "istio_requests_total",
+                (Counted::Latency { .. }, Entrance::Envoy) => "envoy_cluster_upstream_rq_time_bucket",
+                (Counted::Latency { .. }, _) => "istio_request_duration_milliseconds_bucket",
             };
             format!(
                 "no {metric} of {versions} in Prometheus source {source}; see that the entrance is scraped, and that requests arrive"

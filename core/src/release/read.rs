@@ -211,7 +211,15 @@ pub(super) fn analysis(
 
 /// What a guardrail counts, if it can be counted.
 pub(super) fn counted(guardrail: &spec::Guardrail) -> Option<Counted> {
-    (guardrail.metric == Some(spec::GuardrailMetric::ErrorRate)).then_some(Counted::ErrorRate)
+    match guardrail.metric? {
+        spec::GuardrailMetric::ErrorRate => Some(Counted::ErrorRate),
+        spec::GuardrailMetric::Latency => {
+            let bound: kube_core::Duration = guardrail.bound.as_ref()?.parse().ok()?;
+            let bound = i64::try_from(std::time::Duration::from(bound).as_millis()).ok()?;
+            (bound > 0).then_some(Counted::Latency { bound })
+        }
+        spec::GuardrailMetric::FirstTokenLatency => None,
+    }
 }
 
 /// A duration in Go's syntax, or the default in seconds.

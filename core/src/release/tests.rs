@@ -42,11 +42,6 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
     for (spec, reason, field) in [
         (quality(json!({"template": "a"})), Reason::UnknownTemplate, "spec.analysis.quality.template"),
         (
-            guardrail(json!({"name": "slow", "metric": "Latency", "bound": "1s", "max": "0.1"})),
-            Reason::InvalidSpec,
-            "spec.analysis.guardrails[slow].metric: Latency",
-        ),
-        (
             guardrail(json!({"name": "slow", "metric": "FirstTokenLatency", "bound": "1s", "max": "0.1"})),
             Reason::InvalidSpec,
             "spec.analysis.guardrails[slow].metric: FirstTokenLatency",
@@ -69,6 +64,7 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
         ),
         quality(json!({"labelDelay": "90m", "metric": "auc"})),
         quality(json!({"correctMetric": "a", "totalMetric": "b"})),
+        guardrail(json!({"name": "slow", "metric": "Latency", "bound": "1s", "max": "0.1"})),
         stored_at("https://models.example/fraud/1"),
     ] {
         assert_eq!(parsed(&spec).refused, None, "{spec}");
@@ -80,7 +76,7 @@ fn a_check_that_is_disabled_or_refused_is_not_made_as_something_else() {
     let spec = json!({"analysis": {"quality": {"mode": "Disabled"}, "guardrails": [
         {"name": "errors", "metric": "ErrorRate", "max": "0.1"},
         {"name": "off", "metric": "ErrorRate", "max": "0.1", "mode": "Disabled"},
-        {"name": "slow", "metric": "Latency", "bound": "1s", "max": "0.1"},
+        {"name": "slow", "metric": "FirstTokenLatency", "bound": "1s", "max": "0.1"},
     ]}});
     let analysis = parsed(&spec).analysis;
     assert_eq!(analysis.guardrails.iter().map(|g| g.name.as_str()).collect::<Vec<_>>(), ["errors"]);

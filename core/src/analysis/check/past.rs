@@ -77,7 +77,7 @@ impl Check<'_> {
                 shown.push((*at, value));
             }
             // A block that cannot be counted is left out.
-            if let Ok(Some(stable)) = stats.count(Whose::Stable, "k", "n") {
+            if let Ok(Some(stable)) = self.events(&stats, None, Whose::Stable) {
                 evidence.learn(stable).map_err(evidence::reason)?;
             }
         }
