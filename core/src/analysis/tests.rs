@@ -67,8 +67,10 @@ pub(super) struct Block {
     pub alone: [Option<f64>; 2],
     /// Whether both versions' counters exist, though there may be no difference of them yet.
     pub counters: bool,
-    /// Failed and all requests.
+    /// Failed and all requests; and as many that were answered too late.
     pub errors: Events,
+    /// Whether no bucket ends where one is asked for.
+    pub no_bucket: bool,
     /// Instead of all that: status code and body, for the quality gate only.
     pub quality_says: Option<(u16, String)>,
 }
@@ -114,6 +116,8 @@ impl Block {
             for (index, version) in [(0, STABLE), (2, CANARY)] {
                 add(version, "k", self.errors[index], true);
                 add(version, "n", self.errors[index + 1], true);
+                let within = self.errors[index].zip(self.errors[index + 1]).map(|(late, all)| all - late);
+                add(version, "w", within.filter(|_| !self.no_bucket), true);
             }
         }
         let body = json!({"status": "success", "data": {"resultType": "vector", "result": rows}});

@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::api::status::Grade;
+use crate::release::Series;
 use crate::settings::Settings;
 
 fn release(name: &str, namespace: &str) -> Release {
@@ -56,7 +58,7 @@ fn quality_asks_for_both_families_until_one_is_chosen() {
     let release = release("fraud", "ml");
     let (stable, canary) = (Hash::known("5f3c0a9b11"), Hash::known("9ab1c2d3e4"));
     let names = Names::new(&release, Some(&stable), &canary, &[]);
-    assert_eq!(stats(&quality(&names, None, 30_000)), ["k", "n", "ck", "cn", "gk", "gn"]);
+    assert_eq!(stats(&quality(&names, None, 30_000)), ["k", "n", "ck", "cn", "gk", "gn", "ga"]);
     assert_eq!(stats(&quality(&names, Some(Grade::Counts), 30_000)), ["k", "n"]);
     assert_eq!(stats(&quality(&names, Some(Grade::Samples), 30_000)), ["gk", "gn"]);
     let pods =
@@ -88,6 +90,38 @@ fn istios_requests_have_one_reporter_and_no_refusals() {
             text.matches("response_flags!=\"RL\"").count()
         );
     }
+}
+
+#[test]
+fn requests_in_time_are_those_of_one_bucket() {
+    let release = release("fraud", "ml");
+    let canary = Hash::known("9ab1c2d3e4");
+    let names = Names::new(&release, None, &canary, &[]);
+    for (entrance, histogram) in [
+        (Entrance::Envoy, "envoy_cluster_upstream_rq_time_bucket"),
+        (Entrance::Istio, "istio_request_duration_milliseconds_bucket"),
+        (Entrance::IstioGateway, "istio_request_duration_milliseconds_bucket"),
+    ] {
+        let text = latency(&names, entrance, 250, 30_000);
+        assert_eq!(stats(&text), ["w", "n"], "{entrance:?}");
+        assert_eq!(text.matches(histogram).count(), text.matches(",le=").count(), "{text}");
+        assert!(text.contains(r#"le=~"250([.]0+)?""#) && text.contains(r#"le="+Inf""#), "{text}");
+    }
+}
+
+#[test]
+fn the_past_is_the_same_question_of_each_block() {
+    let mut release = release("fraud", "ml");
+    let canary = Hash::known("9ab1c2d3e4");
+    let of = |release: &Release| quality_before(&Names::new(release, None, &canary, &[]), 30_000);
+    assert_eq!(stats(&of(&release)), ["k", "n", "ga"]);
+    assert!(of_blocks("x", 30_000, 240).ends_with("(x)[7200s:30s]"));
+    release.analysis.quality.series = Series::Gauge("auc".to_owned());
+    assert_eq!(stats(&of(&release)), ["ga"]);
+    assert!(of(&release).contains("auc{") && !of(&release).contains("model_accuracy"));
+    release.analysis.quality.series = Series::Counters { right: "right".to_owned(), all: "all".to_owned() };
+    let text = of(&release);
+    assert!(stats(&text) == ["k", "n"] && text.contains("right{") && text.contains("all{"), "{text}");
 }
 
 #[test]

@@ -201,3 +201,27 @@ fn old_evidence_does_not_promote() {
     assert_eq!(quality(&look).reason, Some(Reason::StaleData));
     assert!(!passes(&look) && !look.step_gate && !look.blind, "answers came, only no events");
 }
+
+#[test]
+fn requests_that_come_too_late_are_a_guardrail_as_failed_ones_are() {
+    let spec =
+        json!({"guardrails": [{"name": "slow", "metric": "Latency", "bound": "250ms", "max": "0.05"}]});
+    let late = |_| Block::new([405, 450, 45, 50], [0, 450, 25, 50]);
+    let look = Trial::new(&spec).run(1..=20, late);
+    assert_eq!(fails(&look), Some(Reason::LatencyExceeded), "{}", message(&look));
+    assert!(passes(&Trial::new(&spec).run(1..=80, good)));
+    let look = Trial::new(&spec).run(1..=5, |block| Block { no_bucket: true, ..late(block) });
+    assert_eq!((look.available.0, look.available.1), (Is::False, Reason::BoundNotABucket));
+    assert!(look.blind && look.available.2.contains("no bucket of the histogram ends at 250 ms"), "{look:?}");
+}
+
+#[test]
+fn the_guardrail_that_is_most_beyond_doubt_is_named() {
+    let spec = json!({"guardrails": [
+        {"name": "some", "metric": "ErrorRate", "max": "0.1"},
+        {"name": "slow", "metric": "Latency", "bound": "250ms", "max": "0.01"},
+    ]});
+    let look = Trial::new(&spec).run(1..=1, |_| Block::new([405, 450, 45, 50], [0, 450, 40, 50]));
+    assert_eq!(fails(&look), Some(Reason::LatencyExceeded), "{}", message(&look));
+    assert!(message(&look).starts_with("slow 0.8000 of 50"), "{}", message(&look));
+}
