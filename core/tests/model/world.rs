@@ -14,7 +14,7 @@ use model_release_core::version::Hash;
 use serde_json::json;
 
 use super::decide::{Input, Lab};
-use super::normal::now;
+use super::normal::{self, now};
 use super::state::{Metric, Pods, Release, Trouble};
 use super::tables::Id;
 
@@ -156,7 +156,15 @@ impl Lab {
                 row("cn", 1.0);
             }
         }
-        let body = json!({"status": "success", "data": {"resultType": "vector", "result": rows}});
+        let past = query.id.check.ends_with("/past");
+        for row in rows.iter_mut().filter(|_| past) {
+            // As it is now it was in each block before.
+            let value = row["value"][1].clone();
+            let times = (0..20).map(|block| query.time.as_second() - block * normal::TICK);
+            row["values"] = times.map(|time| json!([time, value])).collect();
+        }
+        let kind = if past { "matrix" } else { "vector" };
+        let body = json!({"status": "success", "data": {"resultType": kind, "result": rows}});
         let outcome = match input.metric {
             Metric::None => Err(Unanswered::Unreachable),
             Metric::Good | Metric::Bad | Metric::Errors => Ok((200, body.to_string().into_bytes())),
