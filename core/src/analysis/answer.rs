@@ -196,7 +196,47 @@ mod tests {
         }
     }
 
+    const RANGE: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[
+        {"metric":{"namespace":"ml","stat":"n"},"values":[[1700000000,"40"],[1700000030.5,"NaN"]]},
+        {"metric":{"namespace":"ml","stat":"k"},"values":[[1700000000,"4"]]}]}}"#;
+
+    #[test]
+    fn a_range_has_the_rows_of_each_instant() {
+        let instants = instants(&Ok((200, RANGE.as_bytes().to_vec()))).unwrap();
+        let told: Vec<(i64, Vec<(&str, Option<f64>)>)> = instants
+            .iter()
+            .map(|(at, rows)| (*at, rows.iter().map(|row| (row.stat(), row.value)).collect()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (1_700_000_000_000, vec![("n", Some(40.0)), ("k", Some(4.0))]),
+                (1_700_000_030_500, vec![("n", None)])
+            ]
+        );
+        for (body, reason) in [
+            (ONE, Reason::AmbiguousSeries),
+            (&RANGE[..80], Reason::PartialData),
+            (r#"{"status":"error","error":"subqueries are off"}"#, Reason::BadQuery),
+        ] {
+            assert_eq!(super::instants(&Ok((200, body.as_bytes().to_vec()))), Err(reason), "{body}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn damaged_ranges_never_give_a_number_out_of_range(
+            at in 0..RANGE.len(), byte in any::<u8>(), cut in 0..RANGE.len(),
+        ) {
+            let mut body = RANGE.as_bytes().to_vec();
+            body[at] = byte;
+            for body in [body.clone(), body[..cut].to_vec()] {
+                for row in instants(&Ok((200, body))).unwrap_or_default().values().flatten() {
+                    prop_assert!(row.value.is_none_or(|v| (0.0..=1e9).contains(&v)));
+                }
+            }
+        }
+
         #[test]
         fn any_bytes_are_rows_or_a_reason(code in any::<u16>(), body in any::<Vec<u8>>()) {
             let _ = rows(&Ok((code, body)));
