@@ -22,6 +22,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+pub use self::promql::server;
+
 use self::blocks::Grid;
 use self::verdict::Judged;
 use crate::api::conditions::Is;

@@ -246,6 +246,21 @@ pub enum Counted {
         /// Milliseconds; the end of a bucket.
         bound: i64,
     },
+    /// Answers whose first token came later than this, of all answers.
+    FirstToken {
+        /// Milliseconds; the end of a bucket.
+        bound: i64,
+    },
+}
+
+impl Counted {
+    /// What is too late, in milliseconds, if that is what is counted.
+    pub fn bound(self) -> Option<i64> {
+        match self {
+            Self::ErrorRate => None,
+            Self::Latency { bound } | Self::FirstToken { bound } => Some(bound),
+        }
+    }
 }
 
 impl Release {
@@ -271,6 +286,7 @@ impl Release {
                 sense::version(block, version, settings, &mut refused);
             }
         }
+        sense::metrics(&analysis, &[Some(&stable), canary.as_ref()], &mut refused);
         unsupported::refuse(spec, &mut refused);
         Self {
             namespace: meta.namespace.clone().unwrap_or_default(),

@@ -130,4 +130,6 @@ pub enum Entrance {
     IstioGateway,
     /// Envoy's own cluster counters of the gateway.
     Envoy,
+    /// What model servers count themselves, by their preset.
+    Server,
 }

@@ -205,6 +205,7 @@ impl Check<'_> {
             Rule::Guardrail(guardrail, _) => match guardrail.metric {
                 Counted::ErrorRate => promql::error_rate(&names, source.entrance, width),
                 Counted::Latency { bound } => promql::latency(&names, source.entrance, bound, width),
+                Counted::FirstToken { bound } => promql::first_token(&names, bound, width),
             },
         }
     }
@@ -325,7 +326,7 @@ impl Check<'_> {
     /// Events of a version in a block; none if there is no row of them.
     fn events(&self, stats: &Stats, grade: Option<Grade>, whose: Whose) -> Result<Option<Count>, Reason> {
         match self.rule {
-            Rule::Guardrail(Guardrail { metric: Counted::Latency { .. }, .. }, _) => stats.late(whose),
+            Rule::Guardrail(guardrail, _) if guardrail.metric.bound().is_some() => stats.late(whose),
             Rule::Quality(..) if grade == Some(Grade::Samples) => stats.count(whose, "gk", "gn"),
             Rule::Quality(..) | Rule::Guardrail(..) => stats.count(whose, "k", "n"),
         }

@@ -17,15 +17,17 @@
 mod latency;
 mod quality;
 mod requests;
+pub mod server;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::api::pods::Preset;
 use crate::release::Release;
 use crate::settings::Entrance;
 use crate::version::Hash;
 
-pub(super) use self::latency::latency;
+pub(super) use self::latency::{first_token, latency};
 pub(super) use self::quality::{Asked, quality, quality_before};
 pub(super) use self::requests::requests;
 
@@ -60,6 +62,12 @@ impl<'a> Names<'a> {
         if self.apps.contains(hash) { self.release.app_name(hash) } else { self.release.object_name(hash) }
     }
 
+    /// The judged version's model server; stable's if the spec no longer names it.
+    fn preset(&self) -> Preset {
+        let version = self.release.version(self.canary).unwrap_or(&self.release.stable);
+        version.effective.model.preset.unwrap_or_default()
+    }
+
     fn hashes(&self) -> impl Iterator<Item = &'a Hash> {
         self.stable.into_iter().chain([self.canary])
     }
@@ -86,6 +94,10 @@ impl<'a> Names<'a> {
     /// foreign one.
     pub fn of_entrance(&self, labels: &BTreeMap<String, String>) -> Option<(Whose, &'static str)> {
         let get = |label: &str| labels.get(label).map_or("", String::as_str);
+        // A row of a pod's own series.
+        if labels.contains_key("modelrelease_dev_version") {
+            return self.of_pod(labels).map(|whose| (whose, ""));
+        }
         if let Some(cluster) = labels.get("cluster_name") {
             let (port, host) = if let Some(host) = cluster.strip_prefix("outbound|80||") {
                 ("80", host)
@@ -112,7 +124,7 @@ impl<'a> Names<'a> {
     }
 
     /// Matchers of the pods' series.
-    fn pods(&self) -> String {
+    fn pod_matchers(&self) -> String {
         let versions: Vec<String> = self.hashes().map(|hash| regex(hash.as_str())).collect();
         format!(
             "namespace={},modelrelease_dev_name={},modelrelease_dev_version=~{}",
@@ -179,6 +191,7 @@ pub(super) fn error_rate(names: &Names<'_>, entrance: Entrance, width: i64) -> S
             );
             istio(&mut rows, "destination_service_namespace, destination_service_name", &base, width);
         }
+        Entrance::Server => return server::failures(names, names.preset(), width).unwrap_or_default(),
     }
     rows.0
 }

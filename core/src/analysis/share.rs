@@ -234,17 +234,19 @@ fn counted(release: &Release, split: &Split<'_>, answer: &Answer) -> Result<(f64
     let mut requests = BTreeMap::new();
     for row in answer::rows(&answer.outcome)? {
         // Foreign rows are none of our business.
-        let Some(whose) = names.of_entrance(&row.labels).filter(|_| row.stat() == "n") else { continue };
+        let part = ["n", "n1", "n2"].into_iter().find(|part| *part == row.stat());
+        let Some((whose, part)) = names.of_entrance(&row.labels).zip(part) else { continue };
         let value = row.value.ok_or(Reason::NotANumber)?;
-        if requests.insert(whose, value).is_some() {
+        if requests.insert((whose, part), value).is_some() {
             return Err(Reason::AmbiguousSeries);
         }
     }
     if requests.is_empty() {
         return Err(Reason::NoData);
     }
-    // Envoy has a cluster for each port.
-    let of = |whose| requests.iter().filter(|((w, _), _)| *w == whose).map(|(_, value)| *value).sum::<f64>();
+    // Envoy has a cluster for each port, and some servers count well and badly answered requests apart.
+    let of =
+        |whose| requests.iter().filter(|(((w, _), _), _)| *w == whose).map(|(_, value)| *value).sum::<f64>();
     Ok((of(Whose::Stable), of(Whose::Canary)))
 }
 

@@ -13,7 +13,7 @@ use crate::api::status::Grade;
 pub(super) struct Stats(BTreeMap<(Whose, &'static str, &'static str), f64>);
 
 /// Every stat that is asked for.
-const STATS: [&str; 11] = ["k", "k1", "k2", "n", "n2", "w", "ck", "cn", "gk", "gn", "ga"];
+const STATS: [&str; 12] = ["k", "k1", "k2", "n", "n1", "n2", "w", "ck", "cn", "gk", "gn", "ga"];
 
 impl Stats {
     /// Of rows.

@@ -75,7 +75,7 @@ impl<'a> Judged<'a> {
                 Rule::Quality(..) => Reason::QualityRegression,
                 Rule::Guardrail(guardrail, _) => match guardrail.metric {
                     Counted::ErrorRate => Reason::ErrorRateExceeded,
-                    Counted::Latency { .. } => Reason::LatencyExceeded,
+                    Counted::Latency { .. } | Counted::FirstToken { .. } => Reason::LatencyExceeded,
                 },
             };
             (Verdict::Fail, Some(reason))

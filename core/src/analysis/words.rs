@@ -207,10 +207,7 @@ fn trouble(reason: Reason, judged: &Judged<'_>, release: &Release, subject: &Sub
         }
         Reason::BoundNotABucket => {
             let bound = match judged.check.rule {
-                Rule::Guardrail(guardrail, _) => match guardrail.metric {
-                    Counted::Latency { bound } => bound,
-                    Counted::ErrorRate => 0,
-                },
+                Rule::Guardrail(guardrail, _) => guardrail.metric.bound().unwrap_or_default(),
                 Rule::Quality(..) => 0,
             };
             format!("no bucket of the histogram ends at {bound} ms; give a bound that one of them ends at (Istio's and Envoy's own end at 1, 5, 10, 25, 50, 100, 250 and 500 ms, 1, 2.5, 5, 10, 30 and 60 s)")
@@ -253,6 +250,11 @@ fn missing(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> Str
         (Rule::Guardrail(guardrail, _), _) => {
             let entrance = release.analysis.source.as_ref().map(|s| s.entrance).unwrap_or_default();
             let metric = match (guardrail.metric, entrance) {
+                (Counted::FirstToken { .. }, _) | (_, Entrance::Server) => {
+                    return format!(
+                        "no series of its kind of {versions} in Prometheus source {source}, by the names of their preset; {labels}"
+                    );
+                }
                 (Counted::ErrorRate, Entrance::Envoy) => "envoy_cluster_upstream_rq",
                 (Counted::ErrorRate, _) => "istio_requests_total",
                 (Counted::Latency { .. }, Entrance::Envoy) => "envoy_cluster_upstream_rq_time_bucket",

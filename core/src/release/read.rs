@@ -213,13 +213,15 @@ pub(super) fn analysis(
 pub(super) fn counted(guardrail: &spec::Guardrail) -> Option<Counted> {
     match guardrail.metric? {
         spec::GuardrailMetric::ErrorRate => Some(Counted::ErrorRate),
-        spec::GuardrailMetric::Latency => {
-            let bound: kube_core::Duration = guardrail.bound.as_ref()?.parse().ok()?;
-            let bound = i64::try_from(std::time::Duration::from(bound).as_millis()).ok()?;
-            (bound > 0).then_some(Counted::Latency { bound })
-        }
-        spec::GuardrailMetric::FirstTokenLatency => None,
+        spec::GuardrailMetric::Latency => Some(Counted::Latency { bound: too_late(guardrail)? }),
+        spec::GuardrailMetric::FirstTokenLatency => Some(Counted::FirstToken { bound: too_late(guardrail)? }),
     }
+}
+
+/// A guardrail's bound in milliseconds.
+fn too_late(guardrail: &spec::Guardrail) -> Option<i64> {
+    let bound: kube_core::Duration = guardrail.bound.as_ref()?.parse().ok()?;
+    i64::try_from(std::time::Duration::from(bound).as_millis()).ok().filter(|bound| *bound > 0)
 }
 
 /// A duration in Go's syntax, or the default in seconds.

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::read::Refusal;
+use super::{Analysis, Counted};
+use crate::analysis::server;
 use crate::api::pods::PodFields;
 use crate::api::reasons::Reason;
 use crate::children::{MODEL_VOLUME, claim, model_path};
-use crate::settings::Settings;
+use crate::settings::{Entrance, Settings};
 use crate::version::Version;
 
 /// Refuses a version that cannot be meant. `block` is `stable` or `canary`.
@@ -45,6 +47,38 @@ pub(super) fn version(block: &str, version: &Version, settings: &Settings, refus
                     "spec.{block}{part}.serviceAccountName: {account} is not among those that the administrator allows ({known})"
                 ),
             );
+        }
+    }
+}
+
+/// Refuses a guardrail that no series of the versions' model servers could tell, where servers are asked.
+pub(super) fn metrics(analysis: &Analysis, versions: &[Option<&Version>], refused: &mut Refusal) {
+    let entrance = analysis.source.as_ref().map(|source| source.entrance).unwrap_or_default();
+    for guardrail in &analysis.guardrails {
+        let by_server =
+            entrance == Entrance::Server || matches!(guardrail.metric, Counted::FirstToken { .. });
+        for version in versions.iter().flatten().filter(|_| by_server) {
+            let preset = version.effective.model.preset.unwrap_or_default();
+            let (has, what) = match guardrail.metric {
+                Counted::ErrorRate => (server::counts_failures(preset), "counter of failed requests"),
+                Counted::Latency { .. } => {
+                    (server::times_requests(preset), "histogram of how long requests take")
+                }
+                Counted::FirstToken { .. } => {
+                    (server::times_first_tokens(preset), "histogram of how long first tokens take")
+                }
+            };
+            if !has {
+                let name = &guardrail.name;
+                refused.add(
+                    Reason::PresetLacksMetric,
+                    format!(
+                        "spec.analysis.guardrails[{name}]: preset {preset:?} of {} has no {what}; leave the guardrail out, or \
+                         name a preset that has",
+                        version.name
+                    ),
+                );
+            }
         }
     }
 }

@@ -42,11 +42,6 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
     for (spec, reason, field) in [
         (quality(json!({"template": "a"})), Reason::UnknownTemplate, "spec.analysis.quality.template"),
         (
-            guardrail(json!({"name": "slow", "metric": "FirstTokenLatency", "bound": "1s", "max": "0.1"})),
-            Reason::InvalidSpec,
-            "spec.analysis.guardrails[slow].metric: FirstTokenLatency",
-        ),
-        (
             guardrail(json!({"name": "drift", "template": "drift", "max": "0.1"})),
             Reason::UnknownTemplate,
             "spec.analysis.guardrails[drift].template",
@@ -72,11 +67,27 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
 }
 
 #[test]
+fn a_guardrail_that_no_server_of_the_preset_can_tell_is_refused() {
+    let first = json!([{"name": "slow", "metric": "FirstTokenLatency", "bound": "500ms", "max": "0.05"}]);
+    let spec = |preset: &str| {
+        json!({
+            "runtime": {"image": "registry.example/server:1", "preset": preset},
+            "analysis": {"guardrails": first},
+        })
+    };
+    assert_eq!(parsed(&spec("vllm")).refused, None);
+    let refused = parsed(&spec("mlserver")).refused;
+    let (reason, message) = refused.expect("MLServer knows no tokens");
+    assert_eq!(reason, Reason::PresetLacksMetric);
+    assert!(message.starts_with("spec.analysis.guardrails[slow]: preset Mlserver of "), "{message}");
+}
+
+#[test]
 fn a_check_that_is_disabled_or_refused_is_not_made_as_something_else() {
     let spec = json!({"analysis": {"quality": {"mode": "Disabled"}, "guardrails": [
         {"name": "errors", "metric": "ErrorRate", "max": "0.1"},
         {"name": "off", "metric": "ErrorRate", "max": "0.1", "mode": "Disabled"},
-        {"name": "slow", "metric": "FirstTokenLatency", "bound": "1s", "max": "0.1"},
+        {"name": "drift", "template": "drift", "max": "0.1"},
     ]}});
     let analysis = parsed(&spec).analysis;
     assert_eq!(analysis.guardrails.iter().map(|g| g.name.as_str()).collect::<Vec<_>>(), ["errors"]);

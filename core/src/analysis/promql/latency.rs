@@ -1,6 +1,6 @@
 //! The question for requests that were answered in time, at the entrance.
 
-use super::{Names, Rows, delta, fell, gateways, quoted, without};
+use super::{Names, Rows, delta, fell, gateways, quoted, server, without};
 use crate::settings::Entrance;
 
 /// Asks for all requests of a block and for those answered within `bound`, both in milliseconds of a histogram's buckets:
@@ -30,6 +30,9 @@ pub(in crate::analysis) fn latency(names: &Names<'_>, entrance: Entrance, bound:
                 quoted(&names.objects())
             ),
         ),
+        Entrance::Server => {
+            return server::in_time(names, names.preset(), (false, bound), width).unwrap_or_default();
+        }
     };
     // Prometheus 3 writes `500.0` where earlier ones wrote `500`.
     let within = format!("{histogram}{{{of},le=~\"{bound}([.]0+)?\"}}");
@@ -39,4 +42,9 @@ pub(in crate::analysis) fn latency(names: &Names<'_>, entrance: Entrance, bound:
     rows.add(key, "w", &without(&delta(&within, width), &fell));
     rows.add(key, "n", &without(&delta(&all, width), &fell));
     rows.0
+}
+
+/// The same of the first token of an answer, which only model servers know.
+pub(in crate::analysis) fn first_token(names: &Names<'_>, bound: i64, width: i64) -> String {
+    server::in_time(names, names.preset(), (true, bound), width).unwrap_or_default()
 }

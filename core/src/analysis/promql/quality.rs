@@ -40,7 +40,7 @@ impl Asked {
 /// difference yet.
 pub(in crate::analysis) fn quality(names: &Names<'_>, grade: Option<Grade>, width: i64) -> String {
     let asked = Asked::of(&names.release.analysis.quality.series);
-    let pods = names.pods();
+    let pods = names.pod_matchers();
     let mut rows = Rows::default();
     let wanted = |kinds: &[Grade]| grade.is_none_or(|grade| kinds.contains(&grade));
     if let Some((right, all)) = asked.counters.filter(|_| wanted(&[Grade::Counts])) {

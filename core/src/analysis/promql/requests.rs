@@ -1,6 +1,6 @@
 //! The question for all requests of two versions at their entrance, whoever fails.
 
-use super::{Names, Rows, delta, fell, gateways, quoted, without};
+use super::{Names, Rows, delta, fell, gateways, quoted, server, without};
 use crate::settings::Entrance;
 
 /// Asks for the requests of a block: a row `n` of each version that had any. `width` in milliseconds.
@@ -28,6 +28,7 @@ pub(in crate::analysis) fn requests(names: &Names<'_>, entrance: Entrance, width
                 format!("istio_requests_total{{{of}}}"),
             )
         }
+        Entrance::Server => return server::handled(names, names.preset(), width).unwrap_or_default(),
     };
     let mut rows = Rows::default();
     rows.add(key, "n", &without(&delta(&all, width), &fell(&[&all], width)));

@@ -124,6 +124,58 @@ fn the_past_is_the_same_question_of_each_block() {
     assert!(stats(&text) == ["k", "n"] && text.contains("right{") && text.contains("all{"), "{text}");
 }
 
+/// The release with a version of this preset on trial.
+fn served(preset: &str) -> Release {
+    let object = serde_json::from_value(json!({
+        "apiVersion": "modelrelease.dev/v1alpha1", "kind": "ModelRelease",
+        "metadata": {"name": "fraud", "namespace": "ml", "uid": "u"},
+        "spec": {"runtime": {"image": "a", "preset": preset}, "stable": {"version": "1"}},
+    }))
+    .unwrap();
+    Release::parse(&object, &Settings::default())
+}
+
+#[test]
+fn servers_are_asked_by_their_own_names() {
+    let canary = Hash::known("9ab1c2d3e4");
+    for (preset, failures, all, in_time, first) in [
+        ("triton", "nv_inference_request_failure", vec!["k", "n", "n1"], None, Some("le=~\"500([.]0+)?\"")),
+        ("vllm", "http_requests_total", vec!["k", "n"], Some("le=~\"0[.]50*\""), Some("le=~\"0[.]50*\"")),
+        (
+            "tfserving",
+            ":tensorflow:serving:request_count",
+            vec!["k", "n"],
+            Some("le=~\"500000([.]0+)?\""),
+            None,
+        ),
+        ("torchserve", "Requests5XX", vec!["k", "n", "n1", "n2"], None, None),
+        (
+            "mlserver",
+            "model_infer_request_failure_total",
+            vec!["k", "n", "n1"],
+            Some("le=~\"0[.]50*\""),
+            None,
+        ),
+        ("kserve", "", vec![], Some("le=~\"0[.]50*\""), None),
+        ("bentoml", "bentoml_service_request_total", vec!["k", "n"], Some("le=~\"0[.]50*\""), None),
+        ("custom", "", vec![], None, None),
+    ] {
+        let release = served(preset);
+        let names = Names::new(&release, None, &canary, &[]);
+        let text = error_rate(&names, Entrance::Server, 30_000);
+        assert_eq!(stats(&text), all, "{preset}");
+        assert!(text.contains(failures), "{preset}: {text}");
+        assert_eq!(requests(&names, Entrance::Server, 30_000).is_empty(), all.is_empty(), "{preset}");
+        for (text, bucket) in [
+            (latency(&names, Entrance::Server, 500, 30_000), in_time),
+            (first_token(&names, 500, 30_000), first),
+        ] {
+            assert_eq!(text.is_empty(), bucket.is_none(), "{preset}: {text}");
+            assert!(bucket.is_none_or(|bucket| text.contains(bucket)), "{preset}: {text}");
+        }
+    }
+}
+
 #[test]
 fn widths_are_whole_numbers() {
     assert_eq!(duration(30_000), "30s");
