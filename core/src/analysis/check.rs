@@ -37,6 +37,8 @@ pub(super) struct Check<'a> {
     pub rule: Rule<'a>,
     /// Whether a block counts only if stable has events too.
     pub paired: bool,
+    /// Whether stable's past tells what to expect.
+    learns: bool,
     /// Only blocks that begin at or after this count.
     pub from: Timestamp,
     /// Digest of all that its counts belong to: 16 hex digits.
@@ -81,6 +83,7 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
     let quality = &analysis.quality;
     let alpha = analysis.alpha.clamp(0.0001, 0.2);
     let within = |limit: f64| limit.clamp(LIMITS.0, LIMITS.1);
+    let learns = !subject.baking && subject.stable.is_some();
     let mut checks = Vec::with_capacity(1 + analysis.guardrails.len());
     if quality.mode != CheckMode::Disabled && (!subject.baking || quality.min.is_some()) {
         let bounds = QualityBounds {
@@ -108,6 +111,7 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
             enforced: quality.mode == CheckMode::Enforce,
             rule: Rule::Quality(bounds, readings),
             paired: !subject.baking,
+            learns,
             // Before the late labels are in, the fast ones would stand for all.
             from: later(subject.evidence_from, quality.label_delay),
             digest: digest(release, subject, QUALITY, &format!("{lines:?}")),
@@ -135,6 +139,7 @@ pub(super) fn checks<'a>(release: &'a Release, subject: &Subject<'_>) -> Vec<Che
             enforced: guardrail.mode == CheckMode::Enforce,
             rule: Rule::Guardrail(guardrail, bounds),
             paired: bounds.max_ratio.is_some() && bounds.max.is_none(),
+            learns,
             from: subject.evidence_from,
             digest: digest(release, subject, &guardrail.name, &format!("{lines:?}")),
         });

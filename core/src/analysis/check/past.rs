@@ -19,9 +19,9 @@ use crate::settings::Source;
 const MOST_TRIES: i32 = 3;
 
 impl Check<'_> {
-    /// Whether stable's past is to be known before its first block: where something is compared with it.
+    /// Whether stable's past is to be known before its first block.
     pub fn wants_the_past(&self, kept: &Checkpoint) -> bool {
-        self.paired && !kept.informed && !kept.failed
+        self.learns && !kept.informed && !kept.failed
     }
 
     /// Name of its question for stable's past. Names of checks have no slash.
