@@ -52,7 +52,7 @@ pub async fn show(board: Board, mut done: oneshot::Receiver<()>) {
 /// The whole block: a head, and for each story what is so and what is awaited.
 fn block(lines: &[Line], elapsed: Duration) -> Vec<String> {
     let head = format!(
-        "{:>4} s  {:<9} {:<12} {:<15} {:<31} {:<13} {}",
+        "{:>4} s  {:<9} {:<12} {:<15} {:<31} {:<30} {}",
         elapsed.as_secs(),
         "release",
         "phase",
@@ -101,7 +101,7 @@ fn story(line: &Line, seen: &Seen) -> [String; 2] {
         .collect();
     [
         format!(
-            "{:>4}    {:<9} {:<12} {:<15} {:<31} {:<13} {}",
+            "{:>4}    {:<9} {:<12} {:<15} {:<31} {:<30} {}",
             line.letter,
             line.release,
             seen.phase().as_str(),
@@ -119,7 +119,7 @@ struct Shown {
     wanted: String,
     envoy: String,
     accuracy: String,
-    verdict: &'static str,
+    verdict: String,
     clients: String,
 }
 
@@ -138,10 +138,19 @@ impl Shown {
             wanted: seen.wanted_percent().map_or_else(none, |percent| format!("{percent} %")),
             envoy: seen.envoy_percent.map_or_else(none, |percent| format!("{percent:.1} %")),
             accuracy: quality.map_or_else(none, both),
-            verdict: quality.map_or("-", |quality| quality.verdict.as_str()),
+            verdict: quality.map_or_else(none, verdict),
             clients: format!("{answered}, {}", seen.load.server_errors + seen.load.broken),
         }
     }
+}
+
+/// A check's verdict, and its odds against those that it takes: for it unless more speaks against it.
+fn verdict(check: &CheckStatus) -> String {
+    let Some(evidence) = &check.evidence else { return check.verdict.as_str().to_owned() };
+    let number = |text: &str| text.parse::<f64>().unwrap_or(0.0);
+    let bad = number(&evidence.worse) > number(&evidence.good);
+    let (word, odds) = if bad { ("worse", &evidence.worse) } else { ("good", &evidence.good) };
+    format!("{} {odds} of {} {word}", check.verdict.as_str(), evidence.needed)
 }
 
 #[cfg(test)]
@@ -166,6 +175,7 @@ mod tests {
             "analysis": {"verdict": "Inconclusive", "quality": {
                 "name": "model_accuracy", "verdict": "Inconclusive",
                 "stable": {"value": "0.7980", "events": 1500}, "canary": {"value": "0.8480", "events": 371},
+                "evidence": {"worse": "0.2", "good": "3.1", "needed": "20.0"},
             }},
         });
         let seen = Seen {
@@ -181,7 +191,7 @@ mod tests {
             "Analyzing",
             "20 % (19.6 %)",
             "0.7980 of 1500 / 0.8480 of 371",
-            "Inconclusive",
+            "Inconclusive 3.1 of 20.0 good",
             "quality undecided after 371 answers",
             "until it is promoted",
             "canary epochs-5",
