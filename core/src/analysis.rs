@@ -119,7 +119,7 @@ pub fn queries(
     let grid = Grid::of(&release.analysis);
     let mut queries = Vec::new();
     for check in check::checks(release, subject) {
-        let kept = check.checkpoint(checks, subject, now);
+        let kept = check.checkpoint(checks, now);
         let mut end = check::next_end(&kept, grid, check.from, now);
         if check.wants_the_past(&kept) {
             let at = grid.beginning(end);
@@ -163,13 +163,13 @@ pub fn look(
     let judges = check::checks(release, subject);
     let mut kept = BTreeMap::new();
     for check in &judges {
-        let mut checkpoint = check.checkpoint(checks, subject, now);
+        let mut checkpoint = check.checkpoint(checks, now);
         check.absorb(&mut checkpoint, release, subject, answers, now);
         kept.insert(check.name.to_owned(), checkpoint);
     }
     let all: Vec<Judged<'_>> = judges
         .iter()
-        .filter_map(|check| Some(Judged::new(check, kept.get(check.name)?, release, subject, now)))
+        .filter_map(|check| Some(Judged::new(check, kept.get(check.name)?, release, now)))
         .collect();
     let blind = all.iter().any(|j| j.check.enforced && j.blind);
     let gate = Gate::of(&all, blind);
@@ -186,7 +186,7 @@ pub fn look(
     let grid = Grid::of(&release.analysis);
     let next_at = all
         .iter()
-        .filter_map(|j| j.next_at(release, subject, now))
+        .filter_map(|j| j.next_at(release, now))
         .min()
         .unwrap_or_else(|| grid.asked_at(grid.next_end(now, now)));
     Look {

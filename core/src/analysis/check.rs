@@ -166,12 +166,7 @@ impl Check<'_> {
     /// Its counts so far; at zero if they belong to something else, or cannot be read any more. One that is asked for after
     /// others have counted begins now: a line that was chosen after the answers were seen is not held against those
     /// answers.
-    pub fn checkpoint(
-        &self,
-        checks: &BTreeMap<String, Checkpoint>,
-        subject: &Subject<'_>,
-        now: Timestamp,
-    ) -> Checkpoint {
+    pub fn checkpoint(&self, checks: &BTreeMap<String, Checkpoint>, now: Timestamp) -> Checkpoint {
         let goes_on = |kept: &&Checkpoint| kept.digest == self.digest && self.evidence(kept).is_some();
         checks.get(self.name).filter(goes_on).cloned().unwrap_or_else(|| {
             let late = checks.values().any(|kept| kept.last_block_end.is_some());
@@ -289,7 +284,7 @@ impl Check<'_> {
         answer: &Answer,
     ) -> Result<(), Reason> {
         let stats = Stats::of(&answer::rows(&answer.outcome)?, &names(release, subject), &self.rule)?;
-        kept.seen |= !stats.0.is_empty();
+        kept.seen |= !stats.is_empty();
         let span = match self.rule {
             Rule::Quality(..) => {
                 let grade = kept.grade.or_else(|| stats.grade(self.paired)).ok_or(Reason::NoData)?;

@@ -38,6 +38,11 @@ impl Stats {
         Ok(Self(stats))
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn sum(&self, whose: Whose, family: &str) -> Option<f64> {
         // `k` and its parts `k1`, `k2`; never `gk`.
         self.0

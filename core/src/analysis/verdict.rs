@@ -43,13 +43,7 @@ pub(super) struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     /// Judges a check at a time.
-    pub fn new(
-        check: &'a Check<'a>,
-        kept: &'a Checkpoint,
-        release: &Release,
-        subject: &Subject<'_>,
-        now: Timestamp,
-    ) -> Self {
+    pub fn new(check: &'a Check<'a>, kept: &'a Checkpoint, release: &Release, now: Timestamp) -> Self {
         let analysis = &release.analysis;
         let grid = Grid::of(analysis);
         let trouble = if analysis.source.is_none() { Some(Reason::UnknownProvider) } else { kept.trouble };
@@ -118,7 +112,7 @@ impl<'a> Judged<'a> {
     }
 
     /// When there is something to ask for it again; none once it has failed.
-    pub fn next_at(&self, release: &Release, subject: &Subject<'_>, now: Timestamp) -> Option<Timestamp> {
+    pub fn next_at(&self, release: &Release, now: Timestamp) -> Option<Timestamp> {
         if self.kept.failed {
             return None;
         }

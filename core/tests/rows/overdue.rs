@@ -22,6 +22,7 @@ fn inconclusive(world: &mut World, then: &str) {
     world.edit(|spec| {
         spec["rollout"]["onInconclusive"] = then.into();
         spec["rollout"]["maxDuration"] = "1h".into();
+        spec["analysis"]["quality"]["minSamples"] = 1_000_000.into();
     });
     *world = world.clone().during(40);
 }
