@@ -3,14 +3,14 @@
 //! It tells what came back, or why nothing did, and judges neither.
 
 mod breaker;
+mod fleet;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, Shared, join_all};
+use futures::future::join_all;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, CONTENT_TYPE};
@@ -20,6 +20,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
+use model_release_core::analysis::{About, Question};
 use model_release_core::observed::{Answer, Unanswered};
 use model_release_core::plan::Query;
 use model_release_core::settings::Source;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use self::breaker::{Breaker, News};
+use self::fleet::{Fleet, Place};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 
@@ -41,7 +43,6 @@ const LARGEST: usize = 1 << 20;
 const AT_ONCE: usize = 4;
 
 type Outcome = Result<(u16, Vec<u8>), Unanswered>;
-type Running = Shared<BoxFuture<'static, Outcome>>;
 
 /// Asks the administrator's Prometheus servers. Clones share connections, limits and breakers.
 #[derive(Clone)]
@@ -50,7 +51,6 @@ pub struct Prometheus(Arc<Inner>);
 struct Inner {
     client: Wire,
     sources: HashMap<String, Arc<Server>>,
-    running: Mutex<HashMap<(String, String, Timestamp), Running>>,
     clock: Clock,
 }
 
@@ -58,6 +58,7 @@ struct Server {
     name: String,
     query: Uri,
     slots: Semaphore,
+    fleet: Mutex<Fleet>,
     breaker: Mutex<Breaker>,
     metrics: Metrics,
     clock: Clock,
@@ -140,6 +141,7 @@ impl Prometheus {
                     name: source.name.clone(),
                     query,
                     slots: Semaphore::new(AT_ONCE),
+                    fleet: Mutex::default(),
                     breaker: Mutex::new(Breaker::default()),
                     metrics: metrics.clone(),
                     clock: clock.clone(),
@@ -152,7 +154,6 @@ impl Prometheus {
         Ok(Self(Arc::new(Inner {
             client,
             sources: servers,
-            running: Mutex::default(),
             clock: clock.clone(),
         })))
     }
@@ -163,45 +164,61 @@ impl Prometheus {
     }
 
     async fn ask_one(&self, query: Query) -> Answer {
-        let Query { id, source, promql, time } = query;
+        let Query { id, source, question, about, time } = query;
         let asked_at = self.0.clock.now();
         let outcome = match self.0.sources.get(&source) {
-            Some(server) => self.joined(server, promql, time).await,
+            Some(server) => server.place(&self.0.client, question, &about, time).await,
             // The core names only sources of the settings; another is as good as away.
             None => Err(Unanswered::Unreachable),
         };
         Answer { id, asked_at, outcome }
     }
-
-    /// Two releases that ask the same share the answer.
-    async fn joined(&self, server: &Arc<Server>, promql: String, time: Timestamp) -> Outcome {
-        let name = (server.name.clone(), promql.clone(), time);
-        let running = {
-            let mut all = self.0.running.lock().unwrap_or_else(PoisonError::into_inner);
-            all.retain(|_, running| running.peek().is_none() && running.strong_count() != Some(0));
-            all.entry(name)
-                .or_insert_with(|| {
-                    let (server, client) = (server.clone(), self.0.client.clone());
-                    async move { server.ask(&client, &promql, time).await }.boxed().shared()
-                })
-                .clone()
-        };
-        running.await
-    }
 }
 
 impl Server {
+    /// Asks together with whoever has the same question.
+    async fn place(
+        self: &Arc<Self>,
+        client: &Wire,
+        question: Question,
+        about: &About,
+        time: Timestamp,
+    ) -> Outcome {
+        let place = self.fleet(|fleet| fleet.arrive(&question, about, time));
+        let answer = match place {
+            Place::Ready(outcome) => return outcome,
+            Place::Coming(answer) => answer,
+            Place::Waits(answer) => {
+                // Others may wait for it too, so it does not end with the one who asks.
+                tokio::spawn(self.clone().depart(client.clone(), question, time));
+                answer
+            }
+        };
+        let answer = tokio::time::timeout(self.limit, answer).await;
+        answer.map_or(Err(Unanswered::TimedOut), |answer| answer.unwrap_or(Err(Unanswered::Broken)))
+    }
+
+    /// Takes a place for all who wait with this question.
+    async fn depart(self: Arc<Self>, client: Wire, question: Question, time: Timestamp) {
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await;
+        let Some(about) = self.fleet(|fleet| fleet.depart(&question, time)) else { return };
+        let promql = question.promql(&about.iter().collect::<Vec<_>>());
+        let outcome = self.ask(&client, &promql, time).await;
+        self.fleet(|fleet| fleet.arrived(&question, time, about, outcome));
+    }
+
+    fn fleet<T>(&self, act: impl FnOnce(&mut Fleet) -> T) -> T {
+        act(&mut self.fleet.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     async fn ask(&self, client: &Wire, promql: &str, time: Timestamp) -> Outcome {
         let asked = Instant::now();
         if !self.breaker(|breaker| breaker.allows(asked)) {
             self.metrics.prometheus_query(&self.name, "open");
             return Err(Unanswered::Unreachable);
         }
-        let work = async {
-            // The semaphore is never closed.
-            let _slot = self.slots.acquire().await;
-            send(client, &self.query, promql, time).await
-        };
+        let work = send(client, &self.query, promql, time);
         let outcome = tokio::time::timeout(self.limit, work).await.unwrap_or(Err(Unanswered::TimedOut));
         let told = match &outcome {
             Ok((200..=299, _)) => "ok",

@@ -18,13 +18,16 @@ mod stats;
 mod verdict;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+pub use self::promql::question::{About, Question};
 pub use self::promql::server;
 
 use self::blocks::Grid;
+use self::promql::Names;
+use self::promql::question::What;
 use self::verdict::Judged;
 use crate::api::conditions::Is;
 use crate::api::reasons::Reason;
@@ -33,6 +36,7 @@ use crate::observed::{Answer, QueryId};
 use crate::plan::Query;
 use crate::release::Release;
 use crate::seeded::{Bug, on};
+use crate::settings::Source;
 use crate::version::Hash;
 
 /// Who is judged, against whom, and since when.
@@ -117,6 +121,7 @@ pub fn queries(
 ) -> Vec<Query> {
     let Some(source) = &release.analysis.source else { return Vec::new() };
     let grid = Grid::of(&release.analysis);
+    let asks = Asks::of(&check::names(release, subject), source, grid);
     let mut queries = Vec::new();
     for check in check::checks(release, subject) {
         let kept = check.checkpoint(checks, now);
@@ -124,23 +129,17 @@ pub fn queries(
         if check.wants_the_past(&kept) {
             let at = grid.beginning(end);
             if grid.asked_at(at) <= now {
-                let promql = check.promql_of_the_past(release, subject, source);
-                let id = QueryId { check: check.past(), at };
-                queries.push(Query { id, source: source.name.clone(), promql, time: at });
+                let what = check.question_of_the_past(release, subject, source);
+                queries.push(asks.query(check.past(), at, what, blocks::KEPT));
             }
         }
         if kept.failed || grid.asked_at(end) > now {
             continue;
         }
         let most = if kept.trouble.is_some_and(answer::passing) { 1 } else { blocks::AT_ONCE };
-        let promql = check.promql(release, subject, source, &kept);
+        let asked = asks.query(check.name.to_owned(), end, check.question(release, subject, source, &kept), 0);
         for _ in 0..most {
-            queries.push(Query {
-                id: QueryId { check: check.name.to_owned(), at: end },
-                source: source.name.clone(),
-                promql: promql.clone(),
-                time: end,
-            });
+            queries.push(asked.at(end));
             end = grid.after(end);
             if grid.asked_at(end) > now {
                 break;
@@ -148,6 +147,46 @@ pub fn queries(
         }
     }
     queries
+}
+
+/// Makes a release's questions.
+struct Asks {
+    source: String,
+    width: i64,
+    namespace: String,
+    gateways: BTreeSet<String>,
+    about: About,
+}
+
+impl Asks {
+    fn of(names: &Names<'_>, source: &Source, grid: Grid) -> Self {
+        let release = names.release();
+        Self {
+            source: source.name.clone(),
+            width: grid.width(),
+            namespace: release.namespace.clone(),
+            gateways: release.traffic.sets.iter().map(|set| set.namespace.clone()).collect(),
+            about: names.about(),
+        }
+    }
+
+    /// One about so many blocks up to a time; 0 is the one that ends then.
+    fn query(&self, check: String, at: Timestamp, what: What, blocks: i64) -> Query {
+        let question = Question {
+            what,
+            width: self.width,
+            blocks,
+            namespace: self.namespace.clone(),
+            gateways: self.gateways.clone(),
+        };
+        Query {
+            id: QueryId { check, at },
+            source: self.source.clone(),
+            question,
+            about: self.about.clone(),
+            time: at,
+        }
+    }
 }
 
 /// Adds the answers to the counts and judges them.

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::analysis::{About, Question};
 use crate::api::reasons::Reason;
 use crate::api::status::{HistoryEntry, ModelReleaseStatus};
+use crate::observed::QueryId;
 use crate::version::Hash;
 
 /// A kind of object that we write.
@@ -193,17 +195,32 @@ pub struct Warmup {
     pub requests: i32,
 }
 
-/// A question to Prometheus.
+/// A question to Prometheus: one that others may have too, and what of it is this release's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// Names it.
-    pub id: crate::observed::QueryId,
+    pub id: QueryId,
     /// Name of the source.
     pub source: String,
-    /// `PromQL`.
-    pub promql: String,
+    /// What is asked.
+    pub question: Question,
+    /// About whom.
+    pub about: About,
     /// Evaluation time.
     pub time: Timestamp,
+}
+
+impl Query {
+    /// In `PromQL`, for this release alone.
+    pub fn promql(&self) -> String {
+        self.question.promql(&[&self.about])
+    }
+
+    /// The same at another time.
+    #[must_use]
+    pub fn at(&self, time: Timestamp) -> Self {
+        Self { id: QueryId { check: self.id.check.clone(), at: time }, time, ..self.clone() }
+    }
 }
 
 /// A question to each ready pod of a set of gateways.

@@ -180,7 +180,7 @@ pub struct Analysis {
 }
 
 /// Which series tell quality.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Series {
     /// Of the names that servers are asked to use the best that both versions export.
     #[default]

@@ -120,7 +120,7 @@ impl Default for Source {
 }
 
 /// Where requests and errors of a version are counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entrance {
     /// Istio's metrics of the pods' sidecars.

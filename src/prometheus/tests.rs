@@ -20,7 +20,8 @@ fn to(url: &str, limit: Duration) -> (Prometheus, Metrics) {
 fn query(promql: &str) -> Query {
     let time: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
     let id = QueryId { check: "errors".into(), at: time };
-    Query { id, source: "default".into(), promql: promql.into(), time }
+    let about = About { release: "fraud".into(), versions: Vec::new(), objects: Vec::new() };
+    Query { id, source: "default".into(), question: Question::written(promql), about, time }
 }
 
 async fn outcome(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Outcome {
@@ -103,6 +104,30 @@ async fn the_same_question_at_the_same_time_is_sent_once() {
     assert_eq!(server.count(), 2);
     prometheus.ask(vec![query("up")]).await;
     assert_eq!(server.count(), 3, "a later question is asked anew");
+}
+
+#[tokio::test]
+async fn a_thousand_releases_with_three_checks_are_fifteen_questions_a_block() {
+    let empty = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+    let server = Stub::start(move |_| response("200 OK", "", empty)).await;
+    let (prometheus, _) = to(&format!("http://{}", server.address), LIMIT);
+    let of = |release: usize, block: i64| {
+        let release = About { release: format!("r{release}"), versions: Vec::new(), objects: Vec::new() };
+        ["accuracy", "errors", "latency"].map(|check| {
+            let time = Timestamp::from_second(30 * block).unwrap();
+            Query { about: release.clone(), time, ..query(check) }
+        })
+    };
+    let mut asked = Vec::new();
+    for block in 1..=3 {
+        let before = server.count();
+        for release in 0..1000 {
+            let answers = prometheus.ask(of(release, block).to_vec()).await;
+            assert!(answers.iter().all(|answer| answer.outcome == Ok((200, empty.into()))), "{answers:?}");
+        }
+        asked.push(server.count() - before);
+    }
+    assert_eq!(asked, [3000, 15, 15], "one after the other, the first time nobody knows of anybody");
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use super::blocks::{Grid, ends_block};
 use super::evidence::{self, Bounds, Evidence, Finding};
 use super::kernel::checkpoint::{Digest, Mark};
 use super::kernel::{Block, Count, GuardrailBounds, QualityBounds, ReadingBounds, Values};
-use super::promql::{self, Names, Whose};
+use super::promql::question::{Counts, What};
+use super::promql::{Names, Whose};
 use super::stats::Stats;
 use crate::api::reasons::Reason;
 use crate::api::spec::CheckMode;
@@ -191,21 +192,23 @@ impl Check<'_> {
     }
 
     /// Its question for a block.
-    pub fn promql(
+    pub fn question(
         &self,
         release: &Release,
         subject: &Subject<'_>,
         source: &Source,
         kept: &Checkpoint,
-    ) -> String {
-        let names = names(release, subject);
-        let width = Grid::of(&release.analysis).width();
+    ) -> What {
+        let preset = names(release, subject).preset();
+        let counts = Counts::of(source.entrance, preset);
         match self.rule {
-            Rule::Quality(..) => promql::quality(&names, kept.grade, width),
+            Rule::Quality(..) => {
+                What::Quality { series: release.analysis.quality.series.clone(), grade: kept.grade }
+            }
             Rule::Guardrail(guardrail, _) => match guardrail.metric {
-                Counted::ErrorRate => promql::error_rate(&names, source.entrance, width),
-                Counted::Latency { bound } => promql::latency(&names, source.entrance, bound, width),
-                Counted::FirstToken { bound } => promql::first_token(&names, bound, width),
+                Counted::ErrorRate => What::Errors(counts),
+                Counted::Latency { bound } => What::Latency { counts, bound },
+                Counted::FirstToken { bound } => What::FirstToken { preset, bound },
             },
         }
     }

@@ -16,20 +16,20 @@
 
 mod latency;
 mod quality;
+pub mod question;
 mod requests;
 pub mod server;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::api::pods::Preset;
 use crate::release::Release;
 use crate::settings::Entrance;
 use crate::version::Hash;
 
-pub(super) use self::latency::{first_token, latency};
-pub(super) use self::quality::{Asked, quality, quality_before};
-pub(super) use self::requests::requests;
+use self::question::{About, Counts, Scope};
+pub(super) use self::quality::Asked;
+use crate::api::pods::Preset;
 
 /// Labels of a pod's series.
 const POD_KEY: &str = "namespace, modelrelease_dev_name, modelrelease_dev_version";
@@ -63,9 +63,23 @@ impl<'a> Names<'a> {
     }
 
     /// The judged version's model server; stable's if the spec no longer names it.
-    fn preset(&self) -> Preset {
+    pub fn preset(&self) -> Preset {
         let version = self.release.version(self.canary).unwrap_or(&self.release.stable);
         version.effective.model.preset.unwrap_or_default()
+    }
+
+    /// The release that is asked for.
+    pub fn release(&self) -> &'a Release {
+        self.release
+    }
+
+    /// What of a question is this release's own.
+    pub fn about(&self) -> About {
+        About {
+            release: self.release.name.clone(),
+            versions: self.hashes().map(Hash::to_string).collect(),
+            objects: self.hashes().map(|hash| self.entrance(hash)).collect(),
+        }
     }
 
     fn hashes(&self) -> impl Iterator<Item = &'a Hash> {
@@ -122,42 +136,18 @@ impl<'a> Names<'a> {
         }
         None
     }
-
-    /// Matchers of the pods' series.
-    fn pod_matchers(&self) -> String {
-        let versions: Vec<String> = self.hashes().map(|hash| regex(hash.as_str())).collect();
-        format!(
-            "namespace={},modelrelease_dev_name={},modelrelease_dev_version=~{}",
-            quoted(&self.release.namespace),
-            quoted(&self.release.name),
-            quoted(&versions.join("|"))
-        )
-    }
-
-    /// A regular expression for the names of the workloads and Services by which requests enter the versions.
-    fn objects(&self) -> String {
-        let names: Vec<String> = self.hashes().map(|hash| regex(&self.entrance(hash))).collect();
-        names.join("|")
-    }
-
-    /// A regular expression, quoted, for the names of Envoy's clusters of the versions. Port 9000 is gRPC's. The domain is
-    /// the cluster's own; a row is taken by its exact name and namespace.
-    fn clusters(&self) -> String {
-        let namespace = regex(&self.release.namespace);
-        quoted(&format!("outbound[|](80|9000)[|][|]({})[.]{namespace}[.]svc[.].+", self.objects()))
-    }
 }
 
 /// Asks for requests and failed ones of a block at the entrance. `width` in milliseconds.
 ///
 /// Rows `k*` are failed, `n*` all requests; each version's are summed.
-pub(super) fn error_rate(names: &Names<'_>, entrance: Entrance, width: i64) -> String {
-    let namespace = quoted(&names.release.namespace);
-    let objects = names.objects();
+fn error_rate(scope: &Scope<'_>, counts: Counts, width: i64) -> String {
+    let namespace = scope.namespace();
+    let objects = scope.objects();
     let mut rows = Rows::default();
-    match entrance {
+    match counts.entrance {
         Entrance::Envoy => {
-            let cluster = names.clusters();
+            let cluster = scope.clusters();
             let of = |class: &str| {
                 format!("envoy_cluster_upstream_rq{{cluster_name=~{cluster},response_code_class{class}}}")
             };
@@ -170,12 +160,12 @@ pub(super) fn error_rate(names: &Names<'_>, entrance: Entrance, width: i64) -> S
             let key = "destination_workload_namespace, destination_workload";
             let base = format!(
                 "reporter=\"destination\",destination_workload_namespace={namespace},destination_workload=~{},response_flags!=\"RL\"",
-                quoted(&objects)
+                objects
             );
             istio(&mut rows, key, &base, width);
             let lost = format!(
                 "istio_requests_total{{reporter=\"source\",destination_service_namespace={namespace},destination_service_name=~{},response_flags=~\".*(UH|UF|UC|NC).*\"}}",
-                quoted(&objects)
+                objects
             );
             let key = "destination_service_namespace, destination_service_name";
             let fell = fell(&[&lost], width);
@@ -184,30 +174,16 @@ pub(super) fn error_rate(names: &Names<'_>, entrance: Entrance, width: i64) -> S
             rows.add(key, "n2", &never_arrived);
         }
         Entrance::IstioGateway => {
-            let from = gateways(names);
+            let from = scope.gateways();
             let base = format!(
                 "reporter=\"source\",{from}destination_service_namespace={namespace},destination_service_name=~{},response_flags!=\"RL\"",
-                quoted(&objects)
+                objects
             );
             istio(&mut rows, "destination_service_namespace, destination_service_name", &base, width);
         }
-        Entrance::Server => return server::failures(names, names.preset(), width).unwrap_or_default(),
+        Entrance::Server => return server::failures(scope, counts.preset, width).unwrap_or_default(),
     }
     rows.0
-}
-
-/// A matcher, with the comma after it, of the namespaces that the release's gateways run in; empty for a release that only
-/// callers in the mesh reach, which has no gateway to name.
-fn gateways(names: &Names<'_>) -> String {
-    let mut gateways: Vec<String> =
-        names.release.traffic.sets.iter().map(|set| regex(&set.namespace)).collect();
-    gateways.sort_unstable();
-    gateways.dedup();
-    if gateways.is_empty() {
-        String::new()
-    } else {
-        format!("source_workload_namespace=~{},", quoted(&gateways.join("|")))
-    }
 }
 
 /// Failed requests by HTTP, failed ones by gRPC, and all, of Istio's own counter.
@@ -225,7 +201,7 @@ fn istio(rows: &mut Rows, key: &str, base: &str, width: i64) {
 
 /// The same question of each of so many blocks up to its time, in one: a subquery, whose instants are multiples of the
 /// width as the blocks' ends are.
-pub(super) fn of_blocks(promql: &str, width: i64, blocks: i64) -> String {
+fn of_blocks(promql: &str, width: i64, blocks: i64) -> String {
     format!("({promql})[{}:{}]", duration(width.saturating_mul(blocks)), duration(width))
 }
 

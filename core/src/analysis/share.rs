@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Asks;
 use super::answer;
 use super::blocks::{AT_ONCE, Grid};
 use super::kernel::checkpoint::{Digest, Mark, restore, save};
 use super::kernel::{Requests, Skew, SkewBounds};
-use super::promql::{self, Names, Whose};
+use super::promql::question::{Counts, What};
+use super::promql::{Names, Whose};
 use super::record::{decoded, encoded};
 use super::words;
 use crate::api::reasons::Reason;
@@ -60,17 +62,14 @@ pub fn queries(
     let Some(source) = &release.analysis.source else { return Vec::new() };
     let Some(test) = Test::of(release, split, kept) else { return Vec::new() };
     let grid = Grid::of(&release.analysis);
-    let promql = promql::requests(&names(release, split), source.entrance, grid.width());
+    let names = names(release, split);
+    let what = What::Requests(Counts::of(source.entrance, names.preset()));
     let mut end = test.next_end(grid, split, now);
+    let asked = Asks::of(&names, source, grid).query(SHARE.to_owned(), end, what, 0);
     let mut queries = Vec::new();
     let most = if test.state.trouble.is_some_and(answer::passing) { 1 } else { AT_ONCE };
     while grid.asked_at(end) <= now && queries.len() < most {
-        queries.push(Query {
-            id: QueryId { check: SHARE.to_owned(), at: end },
-            source: source.name.clone(),
-            promql: promql.clone(),
-            time: end,
-        });
+        queries.push(asked.at(end));
         end = grid.after(end);
     }
     queries

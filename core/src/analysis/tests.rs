@@ -209,8 +209,8 @@ impl Trial {
             .map(|query| {
                 let last = (query.time.as_second() - BEGIN) / W;
                 let (code, body) = match query.id.check.strip_suffix("/past") {
-                    Some(check) => (200, past(check, &query.promql, last, &world)),
-                    None => world(last).body(&query.id.check, &query.promql),
+                    Some(check) => (200, past(check, &query.promql(), last, &world)),
+                    None => world(last).body(&query.id.check, &query.promql()),
                 };
                 Answer { id: query.id, asked_at: at(now), outcome: Ok((code, body.into_bytes())) }
             })

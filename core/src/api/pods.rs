@@ -16,7 +16,7 @@ pub use super::volumes::{ClaimVolume, ConfigMapVolume, EmptyDirVolume, SecretVol
 use super::{rules, schema};
 
 /// A model server whose ports, probes and metric names are known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
     /// Ports 8080 and metrics 8080; ready when the port accepts a connection.

@@ -86,7 +86,8 @@ impl World {
 
     fn rows(&self, query: &Query) -> Value {
         let seconds = 10.0;
-        let quality = query.promql.contains("model_predictions");
+        let promql = query.promql();
+        let quality = promql.contains("model_predictions");
         let meta = &self.object.metadata;
         let (name_of, space) =
             (meta.name.clone().unwrap_or_default(), meta.namespace.clone().unwrap_or_default());
@@ -119,7 +120,7 @@ impl World {
             };
             row("k", hits);
             row("n", events);
-            if quality && query.promql.contains("\"ck\"") {
+            if quality && promql.contains("\"ck\"") {
                 row("ck", 1.0);
                 row("cn", 1.0);
             }

@@ -116,7 +116,8 @@ impl Lab {
         let copied = status.phase == Some(Phase::Shadowing);
         let live = status.versions.iter().find(|v| v.track == Track::Stable);
         let stable = live.map(|v| v.hash.clone()).unwrap_or_default();
-        let quality = query.promql.contains("model_predictions");
+        let promql = query.promql();
+        let quality = promql.contains("model_predictions");
         let mut rows = Vec::new();
         let weight_of = |hash: &Hash| {
             let all = weights.iter().flatten().filter(|(other, _)| other == hash);
@@ -151,7 +152,7 @@ impl Lab {
             };
             row("k", share * 10_000.0);
             row("n", requests(&hash));
-            if quality && query.promql.contains("\"ck\"") {
+            if quality && promql.contains("\"ck\"") {
                 row("ck", 1.0);
                 row("cn", 1.0);
             }

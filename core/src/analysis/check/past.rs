@@ -3,11 +3,11 @@
 use super::{Check, Rule, names};
 use crate::analysis::Subject;
 use crate::analysis::answer;
-use crate::analysis::blocks::{Grid, KEPT};
 use crate::analysis::evidence::{self, Evidence};
 use crate::analysis::kernel::Readings;
 use crate::analysis::kernel::checkpoint::Mark;
-use crate::analysis::promql::{self, Whose};
+use crate::analysis::promql::Whose;
+use crate::analysis::promql::question::What;
 use crate::analysis::stats::Stats;
 use crate::api::reasons::Reason;
 use crate::api::status::Checkpoint;
@@ -30,13 +30,11 @@ impl Check<'_> {
     }
 
     /// Its question for stable's blocks from before the evidence.
-    pub fn promql_of_the_past(&self, release: &Release, subject: &Subject<'_>, source: &Source) -> String {
-        let width = Grid::of(&release.analysis).width();
-        let of_a_block = match self.rule {
-            Rule::Quality(..) => promql::quality_before(&names(release, subject), width),
-            Rule::Guardrail(..) => self.promql(release, subject, source, &Checkpoint::default()),
-        };
-        promql::of_blocks(&of_a_block, width, KEPT)
+    pub fn question_of_the_past(&self, release: &Release, subject: &Subject<'_>, source: &Source) -> What {
+        match self.rule {
+            Rule::Quality(..) => What::QualityBefore { series: release.analysis.quality.series.clone() },
+            Rule::Guardrail(..) => self.question(release, subject, source, &Checkpoint::default()),
+        }
     }
 
     /// Learns from stable's past what to expect of it, and how much its counts vary. What has no past is judged without:

@@ -1,24 +1,26 @@
 //! The question for requests that were answered in time, at the entrance.
 
-use super::{Names, Rows, delta, fell, gateways, quoted, server, without};
+use super::question::{Counts, Scope};
+use super::{Rows, delta, fell, server, without};
+use crate::api::pods::Preset;
 use crate::settings::Entrance;
 
 /// Asks for all requests of a block and for those answered within `bound`, both in milliseconds of a histogram's buckets:
 /// rows `n` and `w`. A bound that ends no bucket has no row `w`. `width` in milliseconds.
-pub(in crate::analysis) fn latency(names: &Names<'_>, entrance: Entrance, bound: i64, width: i64) -> String {
-    let namespace = quoted(&names.release.namespace);
-    let (key, histogram, of) = match entrance {
+pub(super) fn latency(scope: &Scope<'_>, counts: Counts, bound: i64, width: i64) -> String {
+    let namespace = scope.namespace();
+    let (key, histogram, of) = match counts.entrance {
         Entrance::Envoy => (
             "cluster_name",
             "envoy_cluster_upstream_rq_time_bucket",
-            format!("cluster_name=~{}", names.clusters()),
+            format!("cluster_name=~{}", scope.clusters()),
         ),
         Entrance::Istio => (
             "destination_workload_namespace, destination_workload",
             "istio_request_duration_milliseconds_bucket",
             format!(
                 "reporter=\"destination\",destination_workload_namespace={namespace},destination_workload=~{},response_flags!=\"RL\"",
-                quoted(&names.objects())
+                scope.objects()
             ),
         ),
         Entrance::IstioGateway => (
@@ -26,12 +28,12 @@ pub(in crate::analysis) fn latency(names: &Names<'_>, entrance: Entrance, bound:
             "istio_request_duration_milliseconds_bucket",
             format!(
                 "reporter=\"source\",{}destination_service_namespace={namespace},destination_service_name=~{},response_flags!=\"RL\"",
-                gateways(names),
-                quoted(&names.objects())
+                scope.gateways(),
+                scope.objects()
             ),
         ),
         Entrance::Server => {
-            return server::in_time(names, names.preset(), (false, bound), width).unwrap_or_default();
+            return server::in_time(scope, counts.preset, (false, bound), width).unwrap_or_default();
         }
     };
     // Prometheus 3 writes `500.0` where earlier ones wrote `500`.
@@ -45,6 +47,6 @@ pub(in crate::analysis) fn latency(names: &Names<'_>, entrance: Entrance, bound:
 }
 
 /// The same of the first token of an answer, which only model servers know.
-pub(in crate::analysis) fn first_token(names: &Names<'_>, bound: i64, width: i64) -> String {
-    server::in_time(names, names.preset(), (true, bound), width).unwrap_or_default()
+pub(super) fn first_token(scope: &Scope<'_>, preset: Preset, bound: i64, width: i64) -> String {
+    server::in_time(scope, preset, (true, bound), width).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! The questions for what a version's own series say of its quality.
 
-use super::{Names, POD_KEY, Rows, delta, fell, without};
+use super::question::Scope;
+use super::{POD_KEY, Rows, delta, fell, without};
 use crate::api::status::Grade;
 use crate::release::Series;
 
@@ -38,9 +39,9 @@ impl Asked {
 /// Rows `k`, `n` are of counters; `gk`, `gn` of a gauge and its samples, `ga` of a gauge alone. While no grade is chosen
 /// all are asked for, with how many series of the counters there are, `ck` and `cn`: a pod's first block has no
 /// difference yet.
-pub(in crate::analysis) fn quality(names: &Names<'_>, grade: Option<Grade>, width: i64) -> String {
-    let asked = Asked::of(&names.release.analysis.quality.series);
-    let pods = names.pod_matchers();
+pub(super) fn quality(scope: &Scope<'_>, series: &Series, grade: Option<Grade>, width: i64) -> String {
+    let asked = Asked::of(series);
+    let pods = scope.pod_matchers();
     let mut rows = Rows::default();
     let wanted = |kinds: &[Grade]| grade.is_none_or(|grade| kinds.contains(&grade));
     if let Some((right, all)) = asked.counters.filter(|_| wanted(&[Grade::Counts])) {
@@ -69,8 +70,8 @@ pub(in crate::analysis) fn quality(names: &Names<'_>, grade: Option<Grade>, widt
 
 /// Asks for what is to be learnt of a block before the evidence, while it is not known what both versions export: rows
 /// `k`, `n` of counters, and `ga` of a gauge.
-pub(in crate::analysis) fn quality_before(names: &Names<'_>, width: i64) -> String {
-    let both = [Grade::Counts, Grade::Gauge].map(|grade| quality(names, Some(grade), width));
+pub(super) fn quality_before(scope: &Scope<'_>, series: &Series, width: i64) -> String {
+    let both = [Grade::Counts, Grade::Gauge].map(|grade| quality(scope, series, Some(grade), width));
     both.into_iter().filter(|question| !question.is_empty()).collect::<Vec<_>>().join("\nor ")
 }
 

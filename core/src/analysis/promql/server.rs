@@ -5,7 +5,8 @@
 //! configuration, TorchServe's `metrics.md`, `MLServer`'s metrics guide, `KServe`'s runtime metrics, `BentoML`'s
 //! observability page.
 
-use super::{Names, POD_KEY, Rows, delta, fell, without};
+use super::question::Scope;
+use super::{POD_KEY, Rows, delta, fell, without};
 use crate::api::pods::Preset;
 
 /// A counter, and what of it is meant.
@@ -20,7 +21,6 @@ struct Histogram {
 
 const SECONDS: f64 = 0.001;
 const MILLISECONDS: f64 = 1.0;
-const MICROSECONDS: f64 = 1000.0;
 
 /// What a server counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,12 +68,12 @@ fn times(preset: Preset) -> Option<Histogram> {
     let of = |name, per_millisecond| Some(Histogram { name, per_millisecond });
     match preset {
         Preset::Vllm => of("vllm:e2e_request_latency_seconds_bucket", SECONDS),
-        Preset::Tfserving => of(":tensorflow:serving:request_latency_bucket", MICROSECONDS),
         Preset::Mlserver => of("rest_server_requests_duration_seconds_bucket", SECONDS),
         Preset::Kserve => of("request_predict_seconds_bucket", SECONDS),
         Preset::Bentoml => of("bentoml_service_request_duration_seconds_bucket", SECONDS),
-        // Triton and TorchServe count sums of times alone, of which no share can be made.
-        Preset::Triton | Preset::Torchserve | Preset::Custom => None,
+        // Triton and TorchServe count sums of times alone, of which no share can be made; the buckets of TensorFlow
+        // Serving end at 10 µs times powers of 1.8, which no bound in milliseconds names.
+        Preset::Triton | Preset::Torchserve | Preset::Tfserving | Preset::Custom => None,
     }
 }
 
@@ -102,12 +102,12 @@ pub fn times_first_tokens(preset: Preset) -> bool {
 }
 
 /// Asks for requests and failed ones of a block: rows `k`, and `n` with its parts. None if the server counts none.
-pub(in crate::analysis) fn failures(names: &Names<'_>, preset: Preset, width: i64) -> Option<String> {
+pub(super) fn failures(scope: &Scope<'_>, preset: Preset, width: i64) -> Option<String> {
     let Counts { failed, all } = counts(preset)?;
-    let all: Vec<String> = all.iter().map(|counter| selector(names, counter)).collect();
+    let all: Vec<String> = all.iter().map(|counter| selector(scope, counter)).collect();
     let fell = fell(&all.iter().map(String::as_str).collect::<Vec<_>>(), width);
     let mut rows = Rows::default();
-    rows.add(POD_KEY, "k", &without(&delta(&selector(names, &failed), width), &fell));
+    rows.add(POD_KEY, "k", &without(&delta(&selector(scope, &failed), width), &fell));
     for (all, stat) in all.iter().zip(["n", "n1", "n2"]) {
         rows.add(POD_KEY, stat, &without(&delta(all, width), &fell));
     }
@@ -115,8 +115,8 @@ pub(in crate::analysis) fn failures(names: &Names<'_>, preset: Preset, width: i6
 }
 
 /// Asks for all requests of a block: rows `n` and its parts.
-pub(in crate::analysis) fn handled(names: &Names<'_>, preset: Preset, width: i64) -> Option<String> {
-    let all: Vec<String> = counts(preset)?.all.iter().map(|counter| selector(names, counter)).collect();
+pub(super) fn handled(scope: &Scope<'_>, preset: Preset, width: i64) -> Option<String> {
+    let all: Vec<String> = counts(preset)?.all.iter().map(|counter| selector(scope, counter)).collect();
     let fell = fell(&all.iter().map(String::as_str).collect::<Vec<_>>(), width);
     let mut rows = Rows::default();
     for (all, stat) in all.iter().zip(["n", "n1", "n2"]) {
@@ -127,15 +127,15 @@ pub(in crate::analysis) fn handled(names: &Names<'_>, preset: Preset, width: i64
 
 /// Asks for requests of a block and for those done within `bound` milliseconds: rows `n` and `w`. None if the server has
 /// no such histogram.
-pub(in crate::analysis) fn in_time(
-    names: &Names<'_>,
+pub(super) fn in_time(
+    scope: &Scope<'_>,
     preset: Preset,
     (first_token, bound): (bool, i64),
     width: i64,
 ) -> Option<String> {
     let histogram = if first_token { first_tokens(preset)? } else { times(preset)? };
-    let within = bucket(names, histogram, &le(bound, histogram.per_millisecond));
-    let all = bucket(names, histogram, "le=\"+Inf\"");
+    let within = bucket(scope, histogram, &le(bound, histogram.per_millisecond));
+    let all = bucket(scope, histogram, "le=\"+Inf\"");
     let fell = fell(&[&all], width);
     let mut rows = Rows::default();
     rows.add(POD_KEY, "w", &without(&delta(&within, width), &fell));
@@ -143,8 +143,8 @@ pub(in crate::analysis) fn in_time(
     Some(rows.0)
 }
 
-fn bucket(names: &Names<'_>, histogram: Histogram, le: &str) -> String {
-    format!("{{__name__=\"{}\",{},{le}}}", histogram.name, names.pod_matchers())
+fn bucket(scope: &Scope<'_>, histogram: Histogram, le: &str) -> String {
+    format!("{{__name__=\"{}\",{},{le}}}", histogram.name, scope.pod_matchers())
 }
 
 /// A matcher of a bucket's bound, however its number is written.
@@ -160,7 +160,7 @@ fn le(milliseconds: i64, per_millisecond: f64) -> String {
 }
 
 /// Names that begin with a colon can only be written as a label.
-fn selector(names: &Names<'_>, (name, matchers): &Counter) -> String {
+fn selector(scope: &Scope<'_>, (name, matchers): &Counter) -> String {
     let comma = if matchers.is_empty() { "" } else { "," };
-    format!("{{__name__=\"{name}\",{}{comma}{matchers}}}", names.pod_matchers())
+    format!("{{__name__=\"{name}\",{}{comma}{matchers}}}", scope.pod_matchers())
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::question::{Question, What};
 use super::*;
 use crate::api::status::Grade;
 use crate::release::Series;
@@ -15,6 +16,40 @@ fn release(name: &str, namespace: &str) -> Release {
     }))
     .unwrap();
     Release::parse(&object, &Settings::default())
+}
+
+fn asked(names: &Names<'_>, what: What, width: i64) -> String {
+    let gateways = names.release.traffic.sets.iter().map(|set| set.namespace.clone()).collect();
+    let namespace = names.release.namespace.clone();
+    Question { what, width, blocks: 0, namespace, gateways }.promql(&[&names.about()])
+}
+
+fn counts(names: &Names<'_>, entrance: Entrance) -> Counts {
+    Counts::of(entrance, names.preset())
+}
+
+fn error_rate(names: &Names<'_>, entrance: Entrance, width: i64) -> String {
+    asked(names, What::Errors(counts(names, entrance)), width)
+}
+
+fn requests(names: &Names<'_>, entrance: Entrance, width: i64) -> String {
+    asked(names, What::Requests(counts(names, entrance)), width)
+}
+
+fn latency(names: &Names<'_>, entrance: Entrance, bound: i64, width: i64) -> String {
+    asked(names, What::Latency { counts: counts(names, entrance), bound }, width)
+}
+
+fn first_token(names: &Names<'_>, bound: i64, width: i64) -> String {
+    asked(names, What::FirstToken { preset: names.preset(), bound }, width)
+}
+
+fn quality(names: &Names<'_>, grade: Option<Grade>, width: i64) -> String {
+    asked(names, What::Quality { series: names.release.analysis.quality.series.clone(), grade }, width)
+}
+
+fn quality_before(names: &Names<'_>, width: i64) -> String {
+    asked(names, What::QualityBefore { series: names.release.analysis.quality.series.clone() }, width)
 }
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -145,7 +180,7 @@ fn servers_are_asked_by_their_own_names() {
             "tfserving",
             ":tensorflow:serving:request_count",
             vec!["k", "n"],
-            Some("le=~\"500000([.]0+)?\""),
+            None,
             None,
         ),
         ("torchserve", "Requests5XX", vec!["k", "n", "n1", "n2"], None, None),
@@ -262,4 +297,90 @@ fn only_requests_that_come_by_the_releases_gateways_count_where_gateways_are_ask
     assert!(requests(&names, Entrance::IstioGateway, 30_000).contains(from));
     assert!(error_rate(&names, Entrance::IstioGateway, 30_000).contains(from));
     assert!(!requests(&names, Entrance::Istio, 30_000).contains("source_workload_namespace"));
+}
+
+/// A question about each of so many releases, and what is each one's own.
+fn fleet(number: usize) -> (Question, Vec<About>) {
+    let question = Question {
+        what: What::Errors(Counts::of(Entrance::Envoy, Preset::Custom)),
+        width: 30_000,
+        blocks: 0,
+        namespace: "ml".into(),
+        gateways: std::collections::BTreeSet::new(),
+    };
+    let about = |n: usize| About {
+        release: format!("fraud{n}"),
+        versions: vec![format!("a{n}"), format!("b{n}")],
+        objects: vec![format!("fraud{n}-a{n}"), format!("fraud{n}-b{n}")],
+    };
+    (question, (0..number).map(about).collect())
+}
+
+#[test]
+fn many_releases_are_asked_for_in_one_question_with_the_names_of_all() {
+    let (question, about) = fleet(3);
+    let text = question.promql(&about.iter().collect::<Vec<_>>());
+    let names = "(fraud0-a0|fraud0-b0|fraud1-a1|fraud1-b1|fraud2-a2|fraud2-b2)[.]ml[.]svc";
+    assert!(text.contains(names), "{text}");
+    let quality = Question { what: What::Quality { series: Series::Best, grade: None }, ..question };
+    let text = quality.promql(&about.iter().collect::<Vec<_>>());
+    let pods = r#"{namespace="ml",modelrelease_dev_name=~"fraud0|fraud1|fraud2",modelrelease_dev_version=~"a0|a1|a2|b0|b1|b2"}"#;
+    assert_eq!(text.matches(pods).count(), text.matches("namespace=").count(), "{text}");
+}
+
+/// A row, of a pod or of an entrance.
+fn row(labels: &serde_json::Value, value: &str) -> serde_json::Value {
+    json!({"metric": labels, "value": [1_700_000_000.0, value]})
+}
+
+fn answered(rows: &[serde_json::Value]) -> Vec<u8> {
+    json!({"status": "success", "data": {"resultType": "vector", "result": rows}}).to_string().into_bytes()
+}
+
+#[test]
+fn a_joint_answer_gives_each_release_the_rows_that_it_alone_would_have_had() {
+    let (question, about) = fleet(2);
+    let about: Vec<&About> = about.iter().collect();
+    let of_pod = |space: &str, name: &str, stat: &str| json!({"namespace": space, "modelrelease_dev_name": name, "stat": stat});
+    let of_cluster = |name: &str| json!({"cluster_name": name, "stat": "n"});
+    let mine = |n: usize| {
+        vec![
+            row(&of_pod("ml", &format!("fraud{n}"), "k"), "7"),
+            row(&of_cluster(&format!("outbound|80||fraud{n}-a{n}.ml.svc.corp")), "1"),
+            row(&of_cluster(&format!("outbound|9000||fraud{n}-b{n}.ml.svc.corp")), "2"),
+            row(&json!({"destination_workload_namespace": "ml", "destination_workload": format!("fraud{n}-a{n}")}), "3"),
+            row(&json!({"destination_service_namespace": "ml", "destination_service_name": format!("fraud{n}-b{n}")}), "NaN"),
+        ]
+    };
+    let foreign = [
+        of_pod("other", "fraud0", "k"),
+        of_pod("ml", "fraud", "k"),
+        of_cluster("outbound|80||fraud0-a0.ml2.svc.corp"),
+        of_cluster("outbound|8080||fraud0-a0.ml.svc.corp"),
+        json!({"destination_workload_namespace": "x", "destination_workload": "fraud0-a0"}),
+    ];
+    let foreign = foreign.iter().map(|labels| row(labels, "9"));
+    let all: Vec<_> = mine(0).into_iter().chain(foreign).chain(mine(1)).collect();
+    let read = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).unwrap();
+    let parts = question.divided(&answered(&all), &about);
+    assert_eq!(parts.iter().map(|part| read(part)).collect::<Vec<_>>(), [mine(0), mine(1)].map(|rows| read(&answered(&rows))));
+}
+
+#[test]
+fn what_is_no_good_answer_is_the_same_for_all_who_asked() {
+    let (question, about) = fleet(2);
+    let about: Vec<&About> = about.iter().collect();
+    let good = answered(&[row(&json!({"cluster_name": "outbound|80||fraud0-a0.ml.svc.corp"}), "1")]);
+    let warned = String::from_utf8(good.clone()).unwrap().replacen('{', r#"{"warnings":["half of it"],"#, 1);
+    let unlabelled = answered(&[row(&json!({"stat": "k"}), "1")]);
+    for body in [
+        good[..40].to_vec(),
+        warned.into_bytes(),
+        unlabelled,
+        b"<html>".to_vec(),
+        br#"{"status":"error","error":"x"}"#.to_vec(),
+        br#"{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}"#.to_vec(),
+    ] {
+        assert_eq!(question.divided(&body, &about), [body.clone(), body.clone()]);
+    }
 }

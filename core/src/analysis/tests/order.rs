@@ -27,7 +27,7 @@ fn evidence_begins_with_whole_blocks_after_its_beginning() {
         asked
             .iter()
             .filter(|q| past(q))
-            .all(|q| q.time == at(BEGIN + W) && q.promql.ends_with("[7200s:30s]"))
+            .all(|q| q.time == at(BEGIN + W) && q.promql().ends_with("[7200s:30s]"))
     );
     asked.retain(|q| !past(q));
     assert!(asked.iter().all(|q| q.time == at(BEGIN + 2 * W) && q.id.at == q.time && q.source == "default"));

@@ -1,0 +1,60 @@
+//! The core's own questions, put to a real Prometheus that holds what model servers export.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where something fails"
+)]
+
+mod history;
+mod servers;
+mod trial;
+
+use history::History;
+use servers::{LATE, SERVERS};
+use trial::Trial;
+
+/// One Prometheus for all stories: its data are made before it starts.
+#[test]
+fn a_real_prometheus_is_understood() {
+    let mut history = History::new();
+    for server in &SERVERS {
+        server.export(&mut history);
+    }
+    let prometheus = history.serve().unwrap_or_else(|error| panic!("{error}"));
+    for server in &SERVERS {
+        let mut trial = Trial::new(server, prometheus.begin);
+        trial.run(&prometheus, 12);
+        failures_are_counted_exactly(server, &trial);
+        late_answers_are_counted_exactly(server, &trial);
+    }
+}
+
+/// A block has 30 seconds, and the canary one pod.
+fn failures_are_counted_exactly(server: &servers::Server, trial: &Trial) {
+    let Some(errors) = trial.check("errors") else {
+        assert!(!server.counts_failures, "{}: errors are not judged", server.preset);
+        return;
+    };
+    assert!(server.counts_failures, "{}: {errors:?}", server.preset);
+    let canary = errors.canary.as_ref().unwrap_or_else(|| panic!("{}: {errors:?}", server.preset));
+    // A fifth fails, and nobody is asked any more once that is proven.
+    assert_eq!((canary.value.as_str(), canary.events % 80), ("0.2000", 0), "{}: {errors:?}", server.preset);
+    let stable = errors.stable.as_ref().unwrap();
+    assert_eq!((stable.value.as_str(), stable.events), ("0.0000", 2 * canary.events), "{}", server.preset);
+    assert_eq!(format!("{:?}", errors.verdict), "Fail", "{}: {errors:?}", server.preset);
+    assert!(trial.informed("errors"), "{}: stable's past was not learnt", server.preset);
+}
+
+fn late_answers_are_counted_exactly(server: &servers::Server, trial: &Trial) {
+    for (name, bucket) in [("slow", server.latency.as_ref()), ("first", server.first_token.as_ref())] {
+        let Some(check) = trial.check(name) else {
+            assert!(bucket.is_none(), "{}: {name} is not judged", server.preset);
+            continue;
+        };
+        assert!(bucket.is_some(), "{}: {check:?}", server.preset);
+        let canary = check.canary.as_ref().unwrap_or_else(|| panic!("{}: {check:?}", server.preset));
+        assert_eq!(canary.value, format!("{LATE:.4}"), "{}: {check:?}", server.preset);
+        assert_eq!(format!("{:?}", check.verdict), "Fail", "{}: {check:?}", server.preset);
+    }
+}
