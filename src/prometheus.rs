@@ -151,11 +151,7 @@ impl Prometheus {
             })
             .collect::<Result<HashMap<_, _>, _>>()?;
         let client = Wire::new(sources)?;
-        Ok(Self(Arc::new(Inner {
-            client,
-            sources: servers,
-            clock: clock.clone(),
-        })))
+        Ok(Self(Arc::new(Inner { client, sources: servers, clock: clock.clone() })))
     }
 
     /// Asks, all at once, and waits for every answer.

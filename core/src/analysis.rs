@@ -137,7 +137,8 @@ pub fn queries(
             continue;
         }
         let most = if kept.trouble.is_some_and(answer::passing) { 1 } else { blocks::AT_ONCE };
-        let asked = asks.query(check.name.to_owned(), end, check.question(release, subject, source, &kept), 0);
+        let asked =
+            asks.query(check.name.to_owned(), end, check.question(release, subject, source, &kept), 0);
         for _ in 0..most {
             queries.push(asked.at(end));
             end = grid.after(end);

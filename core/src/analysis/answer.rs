@@ -203,10 +203,10 @@ mod tests {
     #[test]
     fn a_range_has_the_rows_of_each_instant() {
         let instants = instants(&Ok((200, RANGE.as_bytes().to_vec()))).unwrap();
-        let told: Vec<(i64, Vec<(&str, Option<f64>)>)> = instants
+        let told = instants
             .iter()
-            .map(|(at, rows)| (*at, rows.iter().map(|row| (row.stat(), row.value)).collect()))
-            .collect();
+            .map(|(at, rows)| (*at, rows.iter().map(|row| (row.stat(), row.value)).collect::<Vec<_>>()))
+            .collect::<Vec<_>>();
         assert_eq!(
             told,
             [

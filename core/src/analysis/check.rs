@@ -368,7 +368,7 @@ impl Check<'_> {
         (kept.canary_hits, kept.canary_events) = (canary * readings, readings);
         (kept.stable_hits, kept.stable_events) =
             stable.map_or((0.0, 0.0), |stable| (stable * readings, readings));
-        kept.failed = found.failed;
+        kept.failed = found.failed();
         kept.record = evidence.record(Mark { begin, last_block_end: end.as_millisecond() }, &self.key());
         Ok(())
     }
@@ -383,7 +383,7 @@ impl Check<'_> {
         if block.canary.events > 0.0 && (block.stable.events > 0.0 || !self.paired) {
             kept.last_evidence_at = Some(end);
         }
-        kept.failed = found.failed;
+        kept.failed = found.failed();
         let begin = kept.begin.unwrap_or(end).as_millisecond();
         kept.record = evidence.record(Mark { begin, last_block_end: end.as_millisecond() }, &self.key());
         Ok(())

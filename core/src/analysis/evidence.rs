@@ -35,6 +35,30 @@ pub(super) enum Line {
     Absolute,
 }
 
+/// What evidence comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Proven bad, by as many looks in a row as it takes. Latched.
+    Failed,
+    /// Proven good enough, with enough events.
+    Passes,
+    /// Enough for a step of the weight that is not the last.
+    Step,
+    /// Neither.
+    Open,
+}
+
+impl Standing {
+    fn of(verdict: Verdict, step: bool) -> Self {
+        match verdict {
+            Verdict::Fail => Self::Failed,
+            Verdict::Pass => Self::Passes,
+            Verdict::Inconclusive if step => Self::Step,
+            Verdict::Inconclusive => Self::Open,
+        }
+    }
+}
+
 /// What is proven so far. Evidence is E, the odds against chance, and no logarithm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Finding {
@@ -46,12 +70,8 @@ pub(super) struct Finding {
     pub needed: f64,
     /// Which bound speaks against it most.
     pub against: Line,
-    /// Proven bad, by as many looks in a row as it takes. Latched.
-    pub failed: bool,
-    /// Proven good enough, with enough events.
-    pub passes: bool,
-    /// Enough for a step of the weight that is not the last.
-    pub step: bool,
+    /// What that comes to.
+    pub standing: Standing,
     /// Whether there are enough events to pass.
     pub enough: bool,
     /// Canary's share less stable's, if quality is compared and both have events.
@@ -69,6 +89,7 @@ pub(super) struct Finding {
 }
 
 /// The state of a check.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack of whoever reckons")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Evidence {
     /// Of the quality gate, where answers are counted.
@@ -157,7 +178,6 @@ impl Evidence {
             Self::Quality(bounds, check) => {
                 let found = check.look(block)?;
                 let enough = found.totals.canary.events >= bounds.min_samples;
-                let passes = found.verdict == Verdict::Pass;
                 let floor = found.worse_min.unwrap_or(f64::NEG_INFINITY);
                 let relative = found.worse_drop.is_some_and(|drop| drop >= floor);
                 Ok(Finding {
@@ -165,10 +185,7 @@ impl Evidence {
                     worse: found.worse.exp(),
                     needed: 1.0 / bounds.alpha,
                     against: if relative { Line::Relative } else { Line::Absolute },
-                    failed: found.verdict == Verdict::Fail,
-                    passes,
-                    // Who loses less than one drop also loses less than two and a half.
-                    step: found.step_gate || passes,
+                    standing: Standing::of(found.verdict, found.step_gate),
                     enough,
                     difference: bounds
                         .max_drop
@@ -182,7 +199,6 @@ impl Evidence {
             }
             Self::Guardrail(bounds, check) => {
                 let found = check.look(block)?;
-                let passes = found.verdict == Verdict::Pass;
                 let events = found.totals.canary.events;
                 let limit = found.max.unwrap_or(f64::NEG_INFINITY);
                 let relative = found.max_ratio.is_some_and(|ratio| ratio >= limit);
@@ -191,9 +207,7 @@ impl Evidence {
                     worse: found.worse.exp(),
                     needed: bounds.needed,
                     against: if relative { Line::Relative } else { Line::Absolute },
-                    failed: found.verdict == Verdict::Fail,
-                    passes,
-                    step: passes,
+                    standing: Standing::of(found.verdict, false),
                     enough: events > 0.0 && events >= bounds.min_requests,
                     difference: None,
                     to_go: None,
@@ -217,16 +231,29 @@ impl Evidence {
 }
 
 impl Finding {
+    /// Whether the canary is proven bad.
+    pub fn failed(&self) -> bool {
+        self.standing == Standing::Failed
+    }
+
+    /// Whether it is proven good enough.
+    pub fn passes(&self) -> bool {
+        self.standing == Standing::Passes
+    }
+
+    /// Whether that is enough for a step that is not the last. Who loses less than one drop also loses less than two
+    /// and a half.
+    pub fn opens_step(&self) -> bool {
+        matches!(self.standing, Standing::Passes | Standing::Step)
+    }
+
     fn read(bounds: &ReadingBounds, found: &ReadingFinding) -> Self {
-        let passes = found.verdict == Verdict::Pass;
         Self {
             good: Some(found.good.exp()),
             worse: found.worse.exp(),
             needed: 1.0 / bounds.alpha,
             against: if bounds.max_drop.is_some() { Line::Relative } else { Line::Absolute },
-            failed: found.verdict == Verdict::Fail,
-            passes,
-            step: found.step_gate || passes,
+            standing: Standing::of(found.verdict, found.step_gate),
             enough: found.readings >= LEAST_READINGS.max(bounds.min_readings),
             difference: None,
             to_go: None,

@@ -27,8 +27,8 @@ use crate::release::Release;
 use crate::settings::Entrance;
 use crate::version::Hash;
 
-use self::question::{About, Counts, Scope};
 pub(super) use self::quality::Asked;
+use self::question::{About, Counts, Scope};
 use crate::api::pods::Preset;
 
 /// Labels of a pod's series.
@@ -159,13 +159,11 @@ fn error_rate(scope: &Scope<'_>, counts: Counts, width: i64) -> String {
         Entrance::Istio => {
             let key = "destination_workload_namespace, destination_workload";
             let base = format!(
-                "reporter=\"destination\",destination_workload_namespace={namespace},destination_workload=~{},response_flags!=\"RL\"",
-                objects
+                "reporter=\"destination\",destination_workload_namespace={namespace},destination_workload=~{objects},response_flags!=\"RL\""
             );
             istio(&mut rows, key, &base, width);
             let lost = format!(
-                "istio_requests_total{{reporter=\"source\",destination_service_namespace={namespace},destination_service_name=~{},response_flags=~\".*(UH|UF|UC|NC).*\"}}",
-                objects
+                "istio_requests_total{{reporter=\"source\",destination_service_namespace={namespace},destination_service_name=~{objects},response_flags=~\".*(UH|UF|UC|NC).*\"}}"
             );
             let key = "destination_service_namespace, destination_service_name";
             let fell = fell(&[&lost], width);
@@ -176,8 +174,7 @@ fn error_rate(scope: &Scope<'_>, counts: Counts, width: i64) -> String {
         Entrance::IstioGateway => {
             let from = scope.gateways();
             let base = format!(
-                "reporter=\"source\",{from}destination_service_namespace={namespace},destination_service_name=~{},response_flags!=\"RL\"",
-                objects
+                "reporter=\"source\",{from}destination_service_namespace={namespace},destination_service_name=~{objects},response_flags!=\"RL\""
             );
             istio(&mut rows, "destination_service_namespace, destination_service_name", &base, width);
         }

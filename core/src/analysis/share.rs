@@ -19,7 +19,7 @@ use super::record::{decoded, encoded};
 use super::words;
 use crate::api::reasons::Reason;
 use crate::api::status::{ShareState, Skewed};
-use crate::observed::{Answer, QueryId};
+use crate::observed::Answer;
 use crate::plan::Query;
 use crate::release::Release;
 use crate::version::{Hash, text_digest};

@@ -2,7 +2,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Subject;
 use super::blocks::Grid;
 use super::check::{Check, Rule, next_end, totals};
 use super::evidence::Finding;
@@ -75,7 +74,7 @@ impl<'a> Judged<'a> {
             (Verdict::Fail, Some(reason))
         } else {
             let enough = finding.is_some_and(|found| found.enough);
-            let passes = finding.is_some_and(|found| found.passes);
+            let passes = finding.is_some_and(|found| found.passes());
             let missing = trouble
                 .or_else(|| (!enough).then_some(Reason::TooFewSamples))
                 .or_else(|| (!fresh || silent).then_some(Reason::StaleData))
@@ -102,7 +101,8 @@ impl<'a> Judged<'a> {
 
     /// Enough for a step that is not the last.
     pub fn opens_step(&self) -> bool {
-        let near = self.reason == Some(Reason::NotProven) && self.finding.is_some_and(|found| found.step);
+        let near =
+            self.reason == Some(Reason::NotProven) && self.finding.is_some_and(|found| found.opens_step());
         self.verdict == Verdict::Pass || near
     }
 

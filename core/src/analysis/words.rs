@@ -111,7 +111,7 @@ fn numbers(judged: &Judged<'_>) -> Option<String> {
 fn quality(found: &Finding, bounds: &QualityBounds, canary: &str) -> String {
     let needed = odds(found.needed);
     let good = odds(found.good.unwrap_or_default());
-    let says = match (found.failed, found.passes) {
+    let says = match (found.failed(), found.passes()) {
         (true, _) => {
             let than = match found.against {
                 Line::Relative => format!("{canary} is worse"),
@@ -143,7 +143,7 @@ fn quality(found: &Finding, bounds: &QualityBounds, canary: &str) -> String {
 fn guardrail(found: &Finding, bounds: &GuardrailBounds, canary: &str) -> String {
     let relative = bounds.max_ratio.map(|ratio| format!("{} times stable's share", plain(ratio)));
     let absolute = bounds.max.map(four);
-    if found.failed {
+    if found.failed() {
         let (first, second) = match found.against {
             Line::Relative => (relative, absolute),
             Line::Absolute => (absolute, relative),
@@ -159,7 +159,7 @@ fn guardrail(found: &Finding, bounds: &GuardrailBounds, canary: &str) -> String 
         return "stable has had no requests to compare with".to_owned();
     }
     let both = [relative, absolute].into_iter().flatten().collect::<Vec<_>>().join(" and ");
-    if found.passes {
+    if found.passes() {
         format!("within {both}")
     } else {
         format!(

@@ -135,7 +135,9 @@ impl World {
         }
         let past = query.id.check.ends_with("/past");
         if past {
-            rows.iter_mut().for_each(|row| always(row, query));
+            for row in &mut rows {
+                always(row, query);
+            }
         }
         let kind = if past { "matrix" } else { "vector" };
         let mut answer = json!({"status": "success", "data": {"resultType": kind, "result": rows}});

@@ -92,6 +92,9 @@ fn shown(numbers: &Numbers) -> String {
             difference.estimate, difference.lower, difference.upper
         );
     }
+    if !numbers.evidence.is_empty() {
+        let _ = write!(text, "; evidence {} of {}", numbers.evidence, numbers.needed);
+    }
     if !numbers.bound.is_empty() {
         let _ = write!(text, "; bound {}", numbers.bound);
     }
@@ -116,6 +119,8 @@ mod tests {
             canary_events: 300,
             difference: None,
             bound: "loss <= 0.0200".into(),
+            evidence: "21.4".into(),
+            needed: "20.0".into(),
         };
         let good = Outcome {
             story: "A".into(),
@@ -141,7 +146,7 @@ mod tests {
         for part in [
             "A better: as it must",
             "Promote epochs-5",
-            "stable 0.7980 of 900, canary 0.8480 of 300",
+            "stable 0.7980 of 900, canary 0.8480 of 300; evidence 21.4 of 20.0",
             "12 clients came",
             "0.21 s from decided to last answer",
             "4000 requests, 0 answered 5xx",

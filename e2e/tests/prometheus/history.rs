@@ -65,7 +65,8 @@ impl History {
         let program = |name: &str| programs.kubernetes.program(name);
         let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
         let (series, config) = (folder.path().join("series"), folder.path().join("prometheus.yml"));
-        let write = |path: &std::path::Path, text: &str| std::fs::write(path, text).map_err(Error::io("write", path));
+        let write =
+            |path: &std::path::Path, text: &str| std::fs::write(path, text).map_err(Error::io("write", path));
         write(&series, &format!("{}# EOF\n", self.text))?;
         write(&config, "")?;
         let data = folder.path().join("data");

@@ -76,7 +76,12 @@ pub const SERVERS: [Server; 8] = [
                 0.0,
                 1.0,
             ),
-            ("http_requests_total", &[("handler", "/metrics"), ("method", "GET"), ("status", "2xx")], 0.3, 0.3),
+            (
+                "http_requests_total",
+                &[("handler", "/metrics"), ("method", "GET"), ("status", "2xx")],
+                0.3,
+                0.3,
+            ),
         ],
         latency: Some(Histogram {
             name: "vllm:e2e_request_latency_seconds_bucket",
@@ -94,8 +99,18 @@ pub const SERVERS: [Server; 8] = [
         counts_failures: true,
         counters: &[
             (":tensorflow:serving:request_count", &[("model_name", "fraud"), ("status", "OK")], 1.0, 0.0),
-            (":tensorflow:serving:request_count", &[("model_name", "fraud"), ("status", "INTERNAL")], 0.0, 1.0),
-            (":tensorflow:serving:request_count", &[("model_name", "fraud"), ("status", "CANCELLED")], 0.1, 0.1),
+            (
+                ":tensorflow:serving:request_count",
+                &[("model_name", "fraud"), ("status", "INTERNAL")],
+                0.0,
+                1.0,
+            ),
+            (
+                ":tensorflow:serving:request_count",
+                &[("model_name", "fraud"), ("status", "CANCELLED")],
+                0.1,
+                0.1,
+            ),
         ],
         // Its bounds are 10 µs times powers of 1.8: none is a whole number of milliseconds.
         latency: None,

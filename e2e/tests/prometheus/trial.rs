@@ -61,7 +61,12 @@ impl Trial {
         // Each kind is taken if the server tells it, and else refused before anything is asked.
         for (told, guardrail) in &all {
             let refused = format!("{:?}", release(vec![guardrail]).refused);
-            assert_eq!(refused.contains("PresetLacksMetric"), !told, "{}: {guardrail} {refused}", server.preset);
+            assert_eq!(
+                refused.contains("PresetLacksMetric"),
+                !told,
+                "{}: {guardrail} {refused}",
+                server.preset
+            );
         }
         let told: Vec<_> = all.iter().filter(|(told, _)| *told).map(|(_, guardrail)| guardrail).collect();
         Self { release: release(told), begin, checks: BTreeMap::new(), status: AnalysisStatus::default() }

@@ -31,11 +31,22 @@ pub struct Question {
 /// The families of questions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::analysis) enum What {
-    Quality { series: Series, grade: Option<Grade> },
-    QualityBefore { series: Series },
+    Quality {
+        series: Series,
+        grade: Option<Grade>,
+    },
+    QualityBefore {
+        series: Series,
+    },
     Errors(Counts),
-    Latency { counts: Counts, bound: i64 },
-    FirstToken { preset: Preset, bound: i64 },
+    Latency {
+        counts: Counts,
+        bound: i64,
+    },
+    FirstToken {
+        preset: Preset,
+        bound: i64,
+    },
     Requests(Counts),
     /// As a test wrote it.
     #[cfg(any(test, feature = "testing"))]
@@ -126,17 +137,18 @@ impl Question {
             releases.insert(about.release.as_str(), index);
             objects.extend(about.objects.iter().map(|object| (object.as_str(), index)));
         }
-        let head = format!(r#"{{"status":"success","data":{{"resultType":{},"result":["#, whole.data.kind.get());
+        let head =
+            format!(r#"{{"status":"success","data":{{"resultType":{},"result":["#, whole.data.kind.get());
         let mut parts = vec![head; about.len()];
         let bare = parts.first().map_or(0, String::len);
         for row in &whole.data.result {
             let item: Item<'_> = serde_json::from_str(row.get()).ok()?;
-            let whose = match item.metric.place(&self.namespace)? {
+            let index = match item.metric.place(&self.namespace)? {
                 Place::Release(name) => releases.get(name),
                 Place::Object(name) => objects.get(name),
                 Place::Elsewhere => None,
             };
-            let Some(part) = whose.and_then(|index| parts.get_mut(*index)) else { continue };
+            let Some(part) = index.and_then(|index| parts.get_mut(*index)) else { continue };
             if part.len() > bare {
                 part.push(',');
             }
@@ -203,7 +215,8 @@ impl<'a> Labels<'a> {
         let place = if let Some(name) = self.modelrelease_dev_name {
             here(self.namespace).then_some(Place::Release(name))
         } else if let Some(cluster) = self.cluster_name {
-            let host = ["outbound|80||", "outbound|9000||"].iter().find_map(|port| cluster.strip_prefix(port));
+            let host =
+                ["outbound|80||", "outbound|9000||"].iter().find_map(|port| cluster.strip_prefix(port));
             let end = host.and_then(|host| host.find(&format!(".{namespace}.svc.")));
             host.zip(end).and_then(|(host, end)| host.get(..end)).map(Place::Object)
         } else if let Some(name) = self.destination_workload {

@@ -18,7 +18,8 @@ pub(super) fn requests(scope: &Scope<'_>, counts: Counts, width: i64) -> String 
             ),
         ),
         Entrance::Istio | Entrance::IstioGateway => {
-            let from = if counts.entrance == Entrance::IstioGateway { scope.gateways() } else { String::new() };
+            let from =
+                if counts.entrance == Entrance::IstioGateway { scope.gateways() } else { String::new() };
             let of = format!(
                 "reporter=\"source\",{from}destination_service_namespace={},destination_service_name=~{},response_flags!=\"RL\"",
                 scope.namespace(),

@@ -176,13 +176,7 @@ fn servers_are_asked_by_their_own_names() {
     for (preset, failures, all, in_time, first) in [
         ("triton", "nv_inference_request_failure", vec!["k", "n", "n1"], None, Some("le=~\"500([.]0+)?\"")),
         ("vllm", "http_requests_total", vec!["k", "n"], Some("le=~\"0[.]50*\""), Some("le=~\"0[.]50*\"")),
-        (
-            "tfserving",
-            ":tensorflow:serving:request_count",
-            vec!["k", "n"],
-            None,
-            None,
-        ),
+        ("tfserving", ":tensorflow:serving:request_count", vec!["k", "n"], None, None),
         ("torchserve", "Requests5XX", vec!["k", "n", "n1", "n2"], None, None),
         (
             "mlserver",
@@ -348,8 +342,14 @@ fn a_joint_answer_gives_each_release_the_rows_that_it_alone_would_have_had() {
             row(&of_pod("ml", &format!("fraud{n}"), "k"), "7"),
             row(&of_cluster(&format!("outbound|80||fraud{n}-a{n}.ml.svc.corp")), "1"),
             row(&of_cluster(&format!("outbound|9000||fraud{n}-b{n}.ml.svc.corp")), "2"),
-            row(&json!({"destination_workload_namespace": "ml", "destination_workload": format!("fraud{n}-a{n}")}), "3"),
-            row(&json!({"destination_service_namespace": "ml", "destination_service_name": format!("fraud{n}-b{n}")}), "NaN"),
+            row(
+                &json!({"destination_workload_namespace": "ml", "destination_workload": format!("fraud{n}-a{n}")}),
+                "3",
+            ),
+            row(
+                &json!({"destination_service_namespace": "ml", "destination_service_name": format!("fraud{n}-b{n}")}),
+                "NaN",
+            ),
         ]
     };
     let foreign = [
@@ -363,7 +363,10 @@ fn a_joint_answer_gives_each_release_the_rows_that_it_alone_would_have_had() {
     let all: Vec<_> = mine(0).into_iter().chain(foreign).chain(mine(1)).collect();
     let read = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).unwrap();
     let parts = question.divided(&answered(&all), &about);
-    assert_eq!(parts.iter().map(|part| read(part)).collect::<Vec<_>>(), [mine(0), mine(1)].map(|rows| read(&answered(&rows))));
+    assert_eq!(
+        parts.iter().map(|part| read(part)).collect::<Vec<_>>(),
+        [mine(0), mine(1)].map(|rows| read(&answered(&rows)))
+    );
 }
 
 #[test]

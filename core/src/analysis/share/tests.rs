@@ -1,5 +1,6 @@
 //! A canary's share of the requests, block by block.
 
+use crate::observed::QueryId;
 use serde_json::{Value, json};
 
 use super::*;
