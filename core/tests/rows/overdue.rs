@@ -116,6 +116,7 @@ fn row_28_undecided_and_held() {
     assert_eq!(told(after(3600)), "28: Analyzing -> Analyzing, Hold Inconclusive; S v1 C v2; 10 %");
     assert_eq!(held.condition("Stalled"), "True/Inconclusive");
     let mut better = held;
+    better.edit(|spec| spec["analysis"]["quality"]["minSamples"] = 100.into());
     better.accuracy.insert("v2".into(), 0.97);
     let better = better.until("promoted", |w| w.phase() == Phase::Promoting);
     assert!(better.condition("Stalled").starts_with("False"), "the analysis went on");
