@@ -149,9 +149,11 @@ fn candidate_size(s: &Situation, hash: &Hash) -> i32 {
 }
 
 impl Situation<'_> {
-    /// Pods that a version needs for all traffic: in a promotion as many as stable had, else its own minimum.
+    /// Pods that a version needs for all traffic: in a promotion as many as stable had, else its own minimum. Of a version
+    /// that nobody names any more as many as it was to have.
     pub fn full_size(&self, hash: &Hash) -> i32 {
-        let own = capacity::least(self, hash).unwrap_or(1);
+        let known = || self.status.versions.iter().find(|v| v.hash == hash.as_str());
+        let own = capacity::least(self, hash).or_else(|| known().map(|v| v.replicas)).unwrap_or(1);
         if self.phase() == Phase::Promoting { own.max(self.stable_replicas()) } else { own }
     }
 }

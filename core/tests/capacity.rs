@@ -175,3 +175,32 @@ fn a_version_is_not_ready_before_both_its_app_and_its_model_are() {
     assert_eq!(world.phase(), Phase::Starting);
     assert_eq!(world.weights.iter().max(), Some(&0));
 }
+
+#[test]
+fn a_replacement_that_nobody_names_any_more_rises_onto_as_many_pods_as_it_was_to_have() {
+    let mut world = World::new("v1", None);
+    world.edit(|spec| spec["runtime"] = json!({"minReplicas": 3}));
+    let mut world = world.until("v1 serves", |w| w.phase() == Phase::Stable && w.settled());
+    world.edit(|spec| {
+        spec["stable"] = json!({"version": "v2", "image": "registry.example.com/fraud:v2"});
+    });
+    let mut world = world.until("v2 is made ready", |w| w.phase() == Phase::Replacing);
+    // It is decided that v2 gets all traffic, and the operator dies before it gets any.
+    for _ in 0..1_000 {
+        let plan = world.decide();
+        world.commit(&plan);
+        if world.status().decision.is_some_and(|decision| decision.weight == 100 && decision.seq > 1) {
+            break;
+        }
+        world.apply(&plan, usize::MAX);
+        world.now = plan.next_look.max(world.now);
+    }
+    world.room.insert("v2".to_owned(), 1);
+    world.edit(|spec| {
+        spec["stable"] = json!({"version": "v1", "image": "registry.example.com/fraud:v1"});
+    });
+    // Rule S2 of `testing::rules` looks at each write.
+    let world =
+        world.until("v1 is alone again", |w| w.phase() == Phase::RolledBack || w.phase() == Phase::Stable);
+    assert_eq!(world.weights.iter().max(), Some(&0), "v2 got weight on one pod of three");
+}

@@ -113,7 +113,9 @@ pub(super) fn steps_changed(s: &Situation) -> Option<Move> {
 pub(super) fn replacement_not_wanted(s: &Situation) -> Option<Move> {
     let candidate = s.role(Track::Canary).filter(|_| s.phase() == Phase::Replacing)?;
     let hash = s.hash(Track::Canary)?;
-    if s.stable_wanted() == hash || s.committed_percent() == 100 {
+    // What was decided but never written is not in the way of going back: it may be waiting for pods that never come.
+    let has_all_traffic = s.committed_percent() == 100 && s.weight(&hash) == 100;
+    if s.stable_wanted() == hash || has_all_traffic {
         return None;
     }
     let message = format!("{} is cancelled: spec.stable names another version", candidate.version);

@@ -139,3 +139,20 @@ fn a_check_without_any_bound_proves_nothing() {
         assert_eq!((found.verdict, found.step_gate), (Verdict::Inconclusive, false));
     }
 }
+
+#[test]
+fn a_block_that_no_bound_could_be_held_against_says_nothing_for_the_canary() {
+    let half_bad = || both(of(0.0, 45_000.0), of(2_500.0, 5_000.0));
+    // Nothing was known of stable, so what is above twice its share could not be told.
+    let mut check = Guardrail::new(guardrail(None, Some(2.0))).unwrap();
+    let first = check.look(half_bad()).unwrap();
+    assert_eq!((first.used, first.verdict), (false, Verdict::Inconclusive));
+    assert!(check.look(half_bad()).unwrap().used);
+    // A limit of its own can be held against it at once.
+    let mut check = Guardrail::new(guardrail(Some(0.5), Some(2.0))).unwrap();
+    assert_eq!(check.look(half_bad()).unwrap().verdict, Verdict::Inconclusive, "its other bound could not");
+    // Where stable fails nearly always, nothing can be twice as bad.
+    let mut check = Guardrail::new(guardrail(None, Some(2.0))).unwrap();
+    check.learn(of(600.0, 1_000.0)).unwrap();
+    assert_eq!(check.look(both(of(600.0, 1_000.0), of(60.0, 100.0))).unwrap().verdict, Verdict::Pass);
+}

@@ -5,7 +5,7 @@
 //! within a format, and a sum of all that. Numbers are kept bit by bit. In base64 it has at most 1 KiB.
 
 /// Format of the records. Another order of the fields is another format.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// Most bytes of a record: 1 KiB of base64.
 pub const MOST_BYTES: usize = 768;
 

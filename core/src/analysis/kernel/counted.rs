@@ -21,6 +21,8 @@ pub(super) struct Seen<const N: usize> {
     pub before: Before,
     /// Whether any line could use it.
     pub used: bool,
+    /// Whether each line would have spoken up.
+    pub heard: bool,
     /// ln E of each line.
     pub logs: [Option<f64>; N],
     /// All events so far.
@@ -49,6 +51,7 @@ impl<const N: usize> Counted<N> {
             known: self.baseline.knows(block.stable.events),
             phi: self.fixed.unwrap_or_else(|| self.dispersion.phi()),
         };
+        let heard = self.lines.iter().flatten().all(|line| line.hears(block, before));
         let mut used = false;
         for line in self.lines.iter_mut().flatten() {
             used |= line.look(block, before);
@@ -59,7 +62,7 @@ impl<const N: usize> Counted<N> {
         for number in logs.into_iter().flatten().chain([before.share, before.phi]) {
             finite(number)?;
         }
-        Ok(Seen { before, used, logs, totals: self.totals })
+        Ok(Seen { before, used, heard, logs, totals: self.totals })
     }
 
     pub fn keep(&mut self, fields: &mut dyn Fields) {

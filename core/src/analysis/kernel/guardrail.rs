@@ -36,6 +36,8 @@ pub struct Guardrail {
     bounds: GuardrailBounds,
     in_a_row: u32,
     failed: bool,
+    /// Requests of the canary in blocks that each bound could be held against.
+    heard: f64,
     /// Above the limit, and above the ratio.
     counted: Counted<2>,
 }
@@ -74,7 +76,7 @@ impl Guardrail {
         let max = bounds.max.map(|max| Tested::beyond(max, Side::Above));
         let lines = [max, bounds.max_ratio.map(Tested::above_ratio)];
         let counted = Counted::new(REMEMBERED, bounds.dispersion, lines)?;
-        Ok(Self { bounds, in_a_row: 0, failed: false, counted })
+        Ok(Self { bounds, in_a_row: 0, failed: false, heard: 0.0, counted })
     }
 
     /// Adds a block of stable's from before the evidence began, oldest first.
@@ -94,6 +96,9 @@ impl Guardrail {
         let seen = next.counted.look(&block.checked()?)?;
         let [max, max_ratio] = seen.logs;
         let worse = finite(log_of_mean(seen.logs.into_iter().flatten()))?;
+        if seen.heard {
+            next.heard = finite(self.heard + block.canary.events)?;
+        }
         // A block without requests neither counts nor breaks the row.
         if block.canary.events > 0.0 {
             let enough = seen.totals.canary.events >= LEAST_REQUESTS;
@@ -114,10 +119,11 @@ impl Guardrail {
         })
     }
 
-    /// Nothing speaks against it, and there was enough to speak.
+    /// Nothing speaks against it, and there was enough to speak. What no bound could be held against, as the first block
+    /// beside a stable of which nothing was known, says nothing for it.
     fn passes(&self, worse: f64, totals: &Block) -> bool {
         let Block { stable, canary } = totals;
-        let enough = canary.events > 0.0 && canary.events >= self.bounds.min_requests.max(1.0);
+        let enough = self.heard >= self.bounds.min_requests.max(1.0);
         let below = self.bounds.max.is_none_or(|max| canary.share().is_some_and(|share| share <= max));
         let comparable = self.bounds.max_ratio.is_none() || stable.events > 0.0;
         let judged = self.bounds.max.is_some() || self.bounds.max_ratio.is_some();
@@ -131,6 +137,7 @@ impl Kept for Guardrail {
     fn keep(&mut self, fields: &mut dyn Fields) {
         fields.count(&mut self.in_a_row);
         fields.flag(&mut self.failed);
+        fields.number(&mut self.heard);
         self.counted.keep(fields);
     }
 }

@@ -10,6 +10,10 @@ const LEAST_DROP: f64 = 0.01;
 /// How much of the drop a step of the weight must be proven within, in drops.
 const COARSE: f64 = 2.5;
 
+/// Shares between which a version is compared with stable.
+const LEAST_COMPARED: f64 = 0.00001;
+const MOST_COMPARED: f64 = 0.999;
+
 const GOOD: &[f64] = &[1.0, 3.0, 2.0, 1.0];
 const WORSE: &[f64] = &[2.0, 3.0, 2.5, 2.0, 1.5, 1.0];
 const FLOOR: &[f64] = &[2.0, 2.0, 2.0, 1.0, 1.0, 1.0];
@@ -118,8 +122,17 @@ impl Tested {
         true
     }
 
+    /// Whether a block speaks for a version that this line does not speak against: the line could use it, or runs so high
+    /// that nothing can be above it.
+    pub fn hears(&self, block: &Block, before: Before) -> bool {
+        let beyond_all = self.side == Side::Above && self.line.at(before.share) > MOST_COMPARED;
+        self.line.is_absolute() || self.compares(block, before) || before.known && beyond_all
+    }
+
     fn compares(&self, block: &Block, before: Before) -> bool {
-        before.known && block.stable.events > 0.0 && (0.00001..=0.999).contains(&self.line.at(before.share))
+        before.known
+            && block.stable.events > 0.0
+            && (LEAST_COMPARED..=MOST_COMPARED).contains(&self.line.at(before.share))
     }
 
     fn first_gap(&self, share: f64, center: f64) -> f64 {

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::{Found, Ground};
+use crate::api::ANNOTATION_RENDERED;
 use crate::api::status::{Phase, Track};
+use crate::meta;
 use crate::plan::{Key, Kind};
 
 /// Hash of the version to which traffic would go: stable beside a candidate, else the previous one.
@@ -31,7 +33,11 @@ pub(super) fn kept(ground: &Ground, key: &Key, body: &Value, found: &mut Found) 
     match key.kind {
         Kind::Deployment => {
             let template = recorded("/data/deployment/spec/template").or(live.body.pointer("/spec/template"));
-            let same = body.pointer("/spec/template") == template;
+            // Without a record of ours only the digest tells a repair from another version.
+            let digest =
+                |body: &Value| meta::at(body, &["metadata", "annotations", ANNOTATION_RENDERED]).cloned();
+            let repaired = record.is_none() && digest(body).is_some() && digest(body) == digest(&live.body);
+            let same = repaired || body.pointer("/spec/template") == template;
             found.unless(same, "S7", || format!("the fallback {hash} gets another template"));
             let replicas = |body: &Value| body.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
             // An autoscaler's Deployment is applied without them.
