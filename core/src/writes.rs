@@ -126,8 +126,11 @@ pub fn farewell(s: &Situation) -> Farewell {
     let there = s.traffic_object().filter(|live| !live.deleting);
     if let (Some(traffic), Some(live)) = (committed, there) {
         let body = traffic::numbered(traffic.body, memory.seq);
-        // Stable may be gone since that was committed, and nothing brings it back.
-        let may = moved(s, &traffic.split) != Moved::Down || s.stable_reached();
+        // Stable may be gone since that was committed, or the pods that were to get more; nothing brings them back.
+        let may = match moved(s, &traffic.split) {
+            Moved::Down => s.stable_reached(),
+            other => may_route(s, other),
+        };
         if may && !covers(&body, &live.body) {
             plan.all.push(apply(&traffic.key, body, live));
         }

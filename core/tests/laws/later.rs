@@ -67,7 +67,9 @@ fn promotion(play: &Play) -> Option<(Timestamp, i64)> {
     Some((found.at, events))
 }
 
-/// Up to two in a row: after three intervals without a usable answer nothing may rise, which is told (5.11).
+/// Up to two in a row: after three intervals without a usable answer nothing may rise, which is told (5.11). Of a version
+/// that is bad in two ways either may be found first: without stable's past a share can be held against a limit a block
+/// sooner than against stable.
 #[test]
 fn m07_inconclusive_looks_change_only_time() {
     let says = proptest::sample::select(&Says::ALL[1..]);
@@ -82,6 +84,11 @@ fn m07_inconclusive_looks_change_only_time() {
             other.runs = Runs::Blind(says, times);
             other.rest();
             seen.borrow_mut().count(&other);
+            if trial.accuracy < 0.9 && trial.errors > 0.1 {
+                prop_assert_eq!(verdict(&one), verdict(&other), "{}", other.world.story());
+                prop_assert_eq!(one.world.phase(), other.world.phase(), "{}", other.world.story());
+                return Ok(());
+            }
             alike(&one, &other)
         },
     );

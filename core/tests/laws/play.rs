@@ -21,8 +21,9 @@ use super::policy;
 /// Looks at one instant within which everything that can be done at it is done.
 const AT_ONCE: usize = 40;
 
-/// Looks when something is due within which a friendly world comes to rest.
-const TO_REST: usize = 200;
+/// Looks when something is due within which a friendly world comes to rest. Most of them need few; where stable itself
+/// changed by much in the middle of a trial, its counts vary so much more than chance that a verdict takes hundreds.
+const TO_REST: usize = 800;
 
 /// How the operator is run.
 #[derive(Clone, Debug, Default)]
@@ -162,6 +163,9 @@ impl Play {
             if goes_on {
                 self.world.follow(basis, &first, usize::MAX);
             }
+        }
+        if !first.writes.is_empty() {
+            self.world.observed.refused.clear();
         }
         first
     }

@@ -15,7 +15,7 @@ use crate::observed::Answer;
 use crate::release::Release;
 use crate::settings::Source;
 
-/// How often stable's past is asked for in vain before it is done without.
+/// How often stable's past is asked for in vain before it is done without. Who has none is not asked again.
 const MOST_TRIES: i32 = 3;
 
 impl Check<'_> {
@@ -52,7 +52,7 @@ impl Check<'_> {
             }
             Err(reason) => {
                 kept.uninformed = kept.uninformed.saturating_add(1);
-                kept.informed = !answer::passing(reason) || kept.uninformed >= MOST_TRIES;
+                kept.informed = reason == Reason::NoData || kept.uninformed >= MOST_TRIES;
             }
         }
     }
@@ -68,16 +68,24 @@ impl Check<'_> {
     ) -> Result<(String, String), Reason> {
         let mut evidence = self.evidence(kept).ok_or(Reason::NotANumber)?;
         let names = names(release, subject);
-        let mut shown = Vec::new();
+        let (mut shown, mut counted, mut trouble) = (Vec::new(), false, None);
         for (at, rows) in &answer::instants(&answer.outcome)? {
             let stats = Stats::of(rows, &names, &self.rule)?;
             if let Ok(Some(value)) = stats.value(Whose::Stable) {
                 shown.push((*at, value));
             }
             // A block that cannot be counted is left out.
-            if let Ok(Some(stable)) = self.events(&stats, None, Whose::Stable) {
-                evidence.learn(stable).map_err(evidence::reason)?;
+            match self.events(&stats, None, Whose::Stable) {
+                Ok(Some(stable)) => {
+                    evidence.learn(stable).map_err(evidence::reason)?;
+                    counted = true;
+                }
+                Ok(None) => {}
+                Err(reason) => trouble = Some(reason),
             }
+        }
+        if let Some(reason) = trouble.filter(|_| !counted && shown.is_empty()) {
+            return Err(reason);
         }
         let at = kept.begin.unwrap_or(answer.id.at).as_millisecond();
         let mark = Mark { begin: at, last_block_end: at };
