@@ -11,6 +11,7 @@ mod blocks;
 mod check;
 mod evidence;
 pub mod kernel;
+pub mod outlook;
 mod promql;
 mod record;
 pub mod share;

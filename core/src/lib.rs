@@ -8,6 +8,7 @@ pub mod covers;
 pub mod drift;
 pub mod due;
 pub mod effects;
+pub mod explain;
 pub mod facts;
 mod meta;
 pub mod moves;

@@ -27,7 +27,7 @@ use crate::wanted::{self, Traffic};
 use crate::writes::{self, Writes};
 
 /// Version of `status.state` that this operator reads and writes.
-const STATE: i32 = 1;
+pub const STATE: i32 = 1;
 
 /// What has to be asked before the next look. Mostly nothing.
 pub fn queries(object: &ModelRelease, observed: &Observed, settings: &Settings, now: Timestamp) -> Asks {
@@ -210,7 +210,7 @@ fn missing(provider: Provider, observed: &Observed) -> Option<(Reason, String)> 
 }
 
 /// The time to the millisecond; never before the last decision, so that a clock set back only delays.
-fn not_before(status: &ModelReleaseStatus, now: Timestamp) -> Timestamp {
+pub(crate) fn not_before(status: &ModelReleaseStatus, now: Timestamp) -> Timestamp {
     let now = now.round(Unit::Millisecond).unwrap_or(now);
     status.decision.as_ref().map_or(now, |decision| now.max(decision.at))
 }

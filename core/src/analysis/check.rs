@@ -164,11 +164,16 @@ fn digest(release: &Release, subject: &Subject<'_>, name: &str, lines: &str) -> 
 }
 
 impl Check<'_> {
+    /// Whether counts are this check's own.
+    pub fn owns(&self, kept: &Checkpoint) -> bool {
+        kept.digest == self.digest
+    }
+
     /// Its counts so far; at zero if they belong to something else, or cannot be read any more. One that is asked for after
     /// others have counted begins now: a line that was chosen after the answers were seen is not held against those
     /// answers.
     pub fn checkpoint(&self, checks: &BTreeMap<String, Checkpoint>, now: Timestamp) -> Checkpoint {
-        let goes_on = |kept: &&Checkpoint| kept.digest == self.digest && self.evidence(kept).is_some();
+        let goes_on = |kept: &&Checkpoint| self.owns(kept) && self.evidence(kept).is_some();
         checks.get(self.name).filter(goes_on).cloned().unwrap_or_else(|| {
             let late = checks.values().any(|kept| kept.last_block_end.is_some());
             let begin = if late { self.from.max(now) } else { self.from };
