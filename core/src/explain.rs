@@ -153,8 +153,9 @@ pub struct Deadline {
 pub enum Unreadable {
     /// A later operator has written its memory.
     #[error(
-        "a later operator has written its memory (status.state version {version}, known here is {STATE}); take the plugin of \
-         the operator's version"
+        "a later operator has written its memory (status.state version {version}, known here is {known}); take the plugin of \
+         the operator's version",
+        known = STATE
     )]
     Later {
         /// The version of the memory's shape.

@@ -143,10 +143,10 @@ fn of_version(object: &ModelRelease, status: &ModelReleaseStatus, hash: &str, na
     });
     match (role, why) {
         // Live again by a human's word, although it is barred: what it has counts.
-        (Some(Track::Stable), _) if is(Type::Ready) => match promoted(status, hash) {
-            true => said(Standing::Promoted, says()),
-            false => said(Standing::Healthy, says()),
-        },
+        (Some(Track::Stable), _) if is(Type::Ready) => {
+            let standing = if promoted(status, hash) { Standing::Promoted } else { Standing::Healthy };
+            said(standing, says())
+        }
         (Some(Track::Stable | Track::Canary), _) if is(Type::Stalled) => said(Standing::Stalled, says()),
         (Some(Track::Stable | Track::Canary), _) => said(Standing::Waiting, says()),
         (_, Some(why)) => said(Standing::RolledBack, why),
