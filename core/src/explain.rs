@@ -23,7 +23,7 @@ use crate::situation::Situation;
 use crate::step::STATE;
 
 pub use asks::{Answer, Refusal, answered, promote, resume, retry, roll_back};
-pub use basis::Seen;
+pub use basis::{Seen, sense};
 pub use outcome::{Followed, Outcome, Standing, follow, outcome};
 pub use says::span;
 

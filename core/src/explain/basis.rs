@@ -103,6 +103,11 @@ impl Basis {
     }
 }
 
+/// What any operator would refuse about a spec, whatever its administrator allows; none if nothing.
+pub fn sense(object: &ModelRelease) -> Option<(Reason, String)> {
+    Release::parse(object, &assumed(object, &ModelReleaseStatus::default())).refused
+}
+
 /// Settings under which nothing is refused that the administrator may have allowed: whether it is, the operator wrote
 /// into the condition `Accepted`.
 fn assumed(object: &ModelRelease, status: &ModelReleaseStatus) -> Settings {
