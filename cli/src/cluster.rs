@@ -296,8 +296,10 @@ impl Cluster {
         };
         match status.code {
             401 => CliError::Unauthorized { server, why: plain(&status.message) },
-            403 if status.message.contains("cannot ") => CliError::Forbidden { verb, resource, place },
-            // A policy refuses with the same code, and says why.
+            // A webhook refuses with the same code, and says why.
+            403 if !status.message.contains("denied the request") => {
+                CliError::Forbidden { verb, resource, place }
+            }
             code => CliError::Answered { what, code, why: plain(&status.message) },
         }
     }

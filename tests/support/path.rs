@@ -48,6 +48,7 @@ impl Meant {
         let place = object["metadata"]["namespace"].as_str();
         self.namespace.as_deref().is_none_or(|wanted| place == Some(wanted))
             && self.query.get("labelSelector").is_none_or(|selector| selects(selector, object))
+            && self.query.get("fieldSelector").is_none_or(|selector| is_named(selector, object))
     }
 }
 
@@ -67,11 +68,19 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The two forms that the operator uses: a label that must be there, and one of a set of values.
+/// The one form that the plugin uses.
+fn is_named(selector: &str, object: &Value) -> bool {
+    selector.strip_prefix("metadata.name=") == object["metadata"]["name"].as_str()
+}
+
+/// The forms that the operator and the plugin use: a label that must be there, its value, and one of a set of values.
 fn selects(selector: &str, object: &Value) -> bool {
     let label = |name: &str| object["metadata"]["labels"][name].as_str();
     match selector.split_once(" in ") {
-        None => label(selector).is_some(),
+        None => match selector.split_once('=') {
+            Some((name, value)) => label(name) == Some(value),
+            None => label(selector).is_some(),
+        },
         Some((name, values)) => label(name)
             .is_some_and(|value| values.trim_matches(['(', ')']).split(',').any(|wanted| wanted == value)),
     }

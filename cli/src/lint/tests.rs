@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where something fails")]
 use super::*;
 
 const GOOD: &str = "\

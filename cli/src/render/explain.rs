@@ -132,7 +132,8 @@ pub fn decision(entry: &HistoryEntry, now: Timestamp, style: Style) -> Vec<Strin
             "{}: canary {} of {}, stable {} of {}{bounds}{bound}",
             numbers.metric, numbers.canary, numbers.canary_events, numbers.stable, numbers.stable_events
         );
-        lines.push(format!("  {}", wrapped(&plain(text), 4, style)));
+        let narrower = Style { width: style.width.map(|width| width.saturating_sub(2)), ..style };
+        lines.push(format!("  {}", wrapped(&plain(text), 4, narrower)));
     }
     lines
 }
