@@ -71,5 +71,9 @@ image: operator-binary ## build the operator's image
 operator-binary: ## build the static program that the operator's image holds
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(shell uname -m)-unknown-linux-gnu --bin model-release-operator
 
+.PHONY: plugin
+plugin: ## build the static program that kubectl takes for `kubectl modelrelease`
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(shell uname -m)-unknown-linux-gnu --package kubectl-modelrelease
+
 clean: ## remove what was built here; the testbed's cache outside stays
 	cargo clean && rm -rf target/chart

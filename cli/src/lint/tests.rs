@@ -123,8 +123,7 @@ fn a_workflow_gets_its_own_form() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let mut out = Vec::new();
-    let mut err = Vec::new();
+    let (mut out, mut err) = (Vec::<u8>::new(), Vec::<u8>::new());
     let mut shell = Shell {
         out: &mut out,
         err: &mut err,
