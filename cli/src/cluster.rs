@@ -192,7 +192,7 @@ impl Cluster {
         let parameters = ListParams::default().labels(&format!("{LABEL_NAME}={release}"));
         let what = format!("list {plural} of ModelRelease {}", self.named(release));
         match self.call(&what, ("list", resource), &Scope::Namespace, api.list(&parameters)).await {
-            Ok(list) => Ok(Some(list.items.into_iter().map(value).collect())),
+            Ok(list) => Ok(Some(list.items.into_iter().map(stored).collect())),
             Err(CliError::Forbidden { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -306,12 +306,15 @@ impl Cluster {
 }
 
 /// An object as data, without what only writers need.
-pub fn value(object: DynamicObject) -> Value {
-    let mut object = object;
+fn stored(mut object: DynamicObject) -> Value {
     object.metadata.managed_fields = None;
-    let mut value = serde_json::to_value(object).unwrap_or_default();
+    serde_json::to_value(object).unwrap_or_default()
+}
+
+/// A release as data. Items of a list do not say what they are; this one does.
+pub fn value(release: DynamicObject) -> Value {
+    let mut value = stored(release);
     if let Some(fields) = value.as_object_mut() {
-        // Items of a list do not say what they are.
         fields.entry("apiVersion").or_insert_with(|| json!(format!("{GROUP}/v1alpha1")));
         fields.entry("kind").or_insert_with(|| json!("ModelRelease"));
     }

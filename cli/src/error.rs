@@ -191,6 +191,7 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Foreign text as it may be shown: control characters, by which a terminal could be steered, become spaces; at most 512
 /// characters.
+#[allow(clippy::needless_pass_by_value, reason = "what is shown is mostly made for it")]
 pub fn plain(text: impl fmt::Display) -> String {
     let text = text.to_string();
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(512).collect()

@@ -124,7 +124,7 @@ fn a_canary_under_analysis_waits_for_its_checks_and_its_time() {
 #[test]
 fn what_is_counted_tells_how_much_more_would_decide() {
     // As good as stable: proven in time, and not at once.
-    let world = World::analyzing("v1", "v2").during(120);
+    let world = World::analyzing("v1", "v2").during(60);
     let told = told(&world);
     let quality = told.checks.iter().find(|check| check.quality).unwrap();
     assert!(quality.check.canary.is_some(), "counts are recognised as this check's own: {quality:?}");

@@ -104,10 +104,12 @@ fn features(of: &str, edges: &str) -> Vec<String> {
 
 #[test]
 fn no_program_that_is_built_has_any_of_them() {
-    let operator = features("model-release-operator", "features,normal,build");
-    assert!(operator.contains(&"default".to_owned()), "the operator is built with the core: {operator:?}");
-    let barred = |feature: &&String| ["seeded", "testing"].contains(&feature.as_str());
-    assert_eq!(operator.iter().find(barred), None, "the operator has what only tests have: {operator:?}");
+    for program in ["model-release-operator", "kubectl-modelrelease"] {
+        let built = features(program, "features,normal,build");
+        assert!(built.contains(&"default".to_owned()), "{program} is built with the core: {built:?}");
+        let barred = |feature: &&String| ["seeded", "testing"].contains(&feature.as_str());
+        assert_eq!(built.iter().find(barred), None, "{program} has what only tests have: {built:?}");
+    }
     let tests = features("model-release-core", "features,normal,build,dev");
     assert!(tests.contains(&"seeded".to_owned()), "what is looked for would be seen: {tests:?}");
 }

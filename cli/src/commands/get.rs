@@ -152,18 +152,18 @@ async fn follow_one(
                     Change::Now(now) => object = now,
                     Change::Again(all) => match all.into_iter().next() {
                         Some(now) => object = now,
-                        None => return gone(cluster, name, shell),
+                        None => return Ok(gone(cluster, name, shell)),
                     },
-                    Change::Gone(_) => return gone(cluster, name, shell),
+                    Change::Gone(_) => return Ok(gone(cluster, name, shell)),
                 }
             }
         }
     }
 }
 
-fn gone(cluster: &Cluster, name: &str, shell: &mut Shell<'_>) -> Result<u8, CliError> {
+fn gone(cluster: &Cluster, name: &str, shell: &mut Shell<'_>) -> u8 {
     shell.note(&format!("ModelRelease {} is deleted.", cluster.named(name)));
-    Ok(DONE)
+    DONE
 }
 
 async fn follow_all(
