@@ -73,6 +73,17 @@ impl Style {
         Self { width: self.width.map(|width| width.max(NARROWEST)), ..self }
     }
 
+    /// The same at the size that the terminal has now; where there is none, the same.
+    #[must_use]
+    pub fn measured(self) -> Self {
+        if self.height.is_none() {
+            return self;
+        }
+        let Ok(size) = tcgetwinsize(std::io::stdout()) else { return self };
+        let (width, height) = (usize::from(size.ws_col), usize::from(size.ws_row));
+        Self { width: Some(width).filter(|w| *w > 0), height: Some(height.max(1)), ..self }.fitting()
+    }
+
     /// Whether what was written can be written over.
     pub fn redraws(self) -> bool {
         self.height.is_some()

@@ -127,6 +127,7 @@ async fn follow_one(
     let mut known: Option<(Instant, Beside)> = None;
     let mut changed = true;
     loop {
+        shell.style = shell.style.measured();
         if let Some(format) = shell.format.filter(|_| changed) {
             shell.write(&output::entry(&object, format)?)?;
         } else if shell.format.is_none() {
@@ -184,6 +185,7 @@ async fn follow_all(
     }
     let mut changed = true;
     loop {
+        shell.style = shell.style.measured();
         if shell.format.is_none() && (changed || shell.style.redraws()) {
             let releases: Vec<Value> = all.values().cloned().collect();
             board.draw(list::table(&releases, spread, shell.now(), shell.style), shell)?;
