@@ -6,6 +6,7 @@ mod support;
 
 use std::io::{Error, ErrorKind, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use jiff::Timestamp;
@@ -308,6 +309,37 @@ async fn nothing_to_show_is_an_answer_too() {
     let said = run(&server, "get -o json", None).await;
     let told: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(told["items"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_tells_each_change_once() {
+    for line in ["get fraud -w -o json", "get -w -o json"] {
+        let server = cluster();
+        server.create("modelreleases", stable_only("fraud"));
+        let cluster = Cluster::new(Client::new(Connection(server.clone()), NAMESPACE), NAMESPACE);
+        let words = std::iter::once("kubectl-modelrelease").chain(line.split_whitespace());
+        let cli = Cli::try_parse_from(words).unwrap();
+        let (mut out, mut err, mut human) = (Vec::<u8>::new(), Vec::<u8>::new(), Answers(None));
+        let mut shell = Shell {
+            out: &mut out,
+            err: &mut err,
+            style: Style::default(),
+            format: cli.common.output,
+            clock: &Timestamp::now,
+            human: &mut human,
+        };
+        let watching = tokio::time::timeout(Duration::from_secs(30), on(&cluster, &cli.command, &mut shell));
+        let acting = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            server.patch("modelreleases", "fraud", &json!({"metadata": {"annotations": {"seen": "yes"}}}));
+        };
+        let (ended, ()) = tokio::join!(watching, acting);
+        assert!(ended.is_err(), "{line}: it goes on until it is interrupted");
+        let told = String::from_utf8(out).unwrap();
+        let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let seen: Vec<&Value> = told.iter().map(|one| &one["metadata"]["annotations"]["seen"]).collect();
+        assert_eq!(seen, [&Value::Null, &json!("yes")], "{line}");
+    }
 }
 
 /// An output that nobody reads any more.
