@@ -141,6 +141,27 @@ pub enum Command {
         #[arg(long, value_name = "PER_MINUTE", value_parser = rate)]
         rate: Option<f64>,
     },
+    /// Try out a release's fields: the chance of each verdict, and when, in many trials at this traffic.
+    Simulate {
+        /// Name of a release; what it has seen is taken for what is not given.
+        #[arg(required_unless_present = "file")]
+        name: Option<String>,
+        /// A manifest, `-` for standard input, in place of a release in the cluster.
+        #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with = "name")]
+        file: Option<PathBuf>,
+        /// Stable's share of right answers, as in 0.9. Default: what was seen.
+        #[arg(long, value_name = "SHARE", value_parser = share)]
+        accuracy: Option<f64>,
+        /// Labelled answers a minute, of both versions together. Default: what was seen.
+        #[arg(long, value_name = "ANSWERS", value_parser = rate)]
+        per_minute: Option<f64>,
+        /// The canary's part of them in percent. Default: the first step's.
+        #[arg(long, value_name = "PERCENT", value_parser = rate)]
+        weight: Option<f64>,
+        /// Trials of each canary.
+        #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        trials: u32,
+    },
     /// Print a script that completes commands and names.
     Completion {
         /// For what.
@@ -189,6 +210,12 @@ pub enum Shell {
 fn length(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<kube::core::Duration>().ok().filter(|length| !length.is_negative());
     parsed.map(Duration::from).ok_or_else(|| "write it as in 90s or 1h30m".to_owned())
+}
+
+/// A share from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let parsed = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    parsed.ok_or_else(|| "it has to be a number from 0 to 1".to_owned())
 }
 
 /// A positive number.
@@ -242,6 +269,10 @@ mod tests {
             "explain fraud --decision x",
             "lint",
             "lint -f a --rate 0",
+            "simulate",
+            "simulate fraud -f a",
+            "simulate fraud --accuracy 90",
+            "simulate fraud --per-minute 0",
             "get -o xml",
             "abort fraud",
         ] {

@@ -3,6 +3,7 @@
 pub mod explain;
 pub mod get;
 pub mod history;
+pub mod simulate;
 pub mod status;
 pub mod version;
 pub mod word;

@@ -13,6 +13,7 @@ pub mod render;
 pub mod run;
 pub mod screen;
 pub mod shell;
+pub mod simulate;
 pub mod table;
 pub mod times;
 pub mod watch;

@@ -207,6 +207,23 @@ fn expanded(files: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     Ok(all)
 }
 
+/// The first release in a file.
+///
+/// # Errors
+/// If it cannot be read, or holds none that can be decoded.
+pub fn first(path: &Path) -> Result<ModelRelease, CliError> {
+    let text = read(path)?;
+    let place = path.display();
+    let values =
+        documents::split(&text).into_iter().filter_map(|document| serde_saphyr::from_str(document.text).ok());
+    let found =
+        values.into_iter().find_map(|value: Value| documents::releases(&value).into_iter().next().cloned());
+    let release = found.ok_or_else(|| CliError::Usage(format!("{place} holds no ModelRelease")))?;
+    serde_json::from_value(release).map_err(|error| {
+        CliError::Usage(format!("{place}: {}; see `kubectl modelrelease lint`", plain(error)))
+    })
+}
+
 fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }

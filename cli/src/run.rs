@@ -2,10 +2,12 @@
 
 use crate::args::{Cli, Command, Format};
 use crate::cluster::{Cluster, Scope};
+use crate::commands::simulate::{self, Supposed};
 use crate::commands::{explain, get, history, status, version, word};
 use crate::completion;
 use crate::error::CliError;
 use crate::lint;
+use crate::render::decoded;
 use crate::shell::Shell;
 
 /// Does what was asked and gives the exit code. Only what needs a cluster looks for one.
@@ -19,7 +21,13 @@ pub async fn run(cli: &Cli, shell: &mut Shell<'_>) -> Result<u8, CliError> {
         Command::Completion { shell: which } => completion::script(*which, shell),
         Command::Complete { words } => completion::complete(words, shell).await,
         Command::Version { client: true } => version::version(None, shell).await,
+        Command::Simulate { file: Some(file), accuracy, per_minute, weight, trials, .. } => {
+            let supposed =
+                Supposed { accuracy: *accuracy, per_minute: *per_minute, weight: *weight, trials: *trials };
+            simulate::simulate(&lint::first(file)?, supposed, shell)
+        }
         Command::Get { .. }
+        | Command::Simulate { file: None, .. }
         | Command::Status { .. }
         | Command::History { .. }
         | Command::Explain { .. }
@@ -67,10 +75,16 @@ pub async fn on(cluster: &Cluster, command: &Command, shell: &mut Shell<'_>) -> 
         Command::Pause { name } => word::pause(cluster, name, shell).await,
         Command::Resume { word } => word::resume(cluster, word, shell).await,
         Command::Retry { name } => word::retry(cluster, name, shell).await,
+        Command::Simulate { name: Some(name), accuracy, per_minute, weight, trials, .. } => {
+            let supposed =
+                Supposed { accuracy: *accuracy, per_minute: *per_minute, weight: *weight, trials: *trials };
+            simulate::simulate(&decoded(&cluster.get(name).await?)?, supposed, shell)
+        }
         Command::Version { .. } => version::version(Some(cluster), shell).await,
         // These ask no cluster.
-        Command::Lint { .. } | Command::Completion { .. } | Command::Complete { .. } => {
-            Err(CliError::Usage("this asks no cluster".to_owned()))
-        }
+        Command::Simulate { .. }
+        | Command::Lint { .. }
+        | Command::Completion { .. }
+        | Command::Complete { .. } => Err(CliError::Usage("this asks no cluster".to_owned())),
     }
 }
