@@ -96,7 +96,9 @@ fn mistyped(kind: &str, value: &Value) -> Option<String> {
 }
 
 fn bounds(schema: &Value, value: &Value) -> Option<String> {
-    let number = |name: &str| schema.get(name).and_then(Value::as_i64);
+    // The API writes bounds of numbers as floating-point ones.
+    #[expect(clippy::cast_possible_truncation, reason = "bounds of a definition are small whole numbers")]
+    let number = |name: &str| schema.get(name).and_then(Value::as_f64).map(|bound| bound as i64);
     let within = |size: i64, least: Option<i64>, most: Option<i64>, what: &str| {
         let small =
             least.filter(|least| size < *least).map(|least| format!("{what} has to be at least {least}"));

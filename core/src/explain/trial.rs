@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::gates::{candidate, fallback, gate, in_force, readiness, timed, waiting};
+use super::gates::{candidate, fallback, in_force, readiness, timed, waiting};
 use super::says::span;
 use super::{Gate, GateState};
 use crate::analysis::outlook::{Outlook, ToGo};
