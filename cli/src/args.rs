@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use model_release_core::settings::Entrance;
 
 /// Shows releases of models and says why they wait.
 #[derive(Clone, Debug, Parser)]
@@ -162,6 +164,36 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         trials: u32,
     },
+    /// Judge a past range of a real Prometheus: what would have been decided, when, and on which evidence.
+    Backtest {
+        /// Name of a release.
+        #[arg(required_unless_present = "file")]
+        name: Option<String>,
+        /// A manifest, `-` for standard input, in place of a release in the cluster.
+        #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with = "name")]
+        file: Option<PathBuf>,
+        /// Address of the Prometheus, as in http://localhost:9090.
+        #[arg(long, value_name = "URL")]
+        prometheus: String,
+        /// Where requests are counted, as in the operator's settings: istio, istio-gateway, envoy or server.
+        #[arg(long, value_name = "WHERE", default_value = "istio", value_parser = entrance)]
+        entrance: Entrance,
+        /// Where the range begins, as in 2026-08-01T13:00:00Z. Default: when the canary got its first weight.
+        #[arg(long, value_name = "TIME", conflicts_with = "since")]
+        from: Option<Timestamp>,
+        /// How long the range is, as in 2h.
+        #[arg(long, value_name = "DURATION", value_parser = length)]
+        since: Option<Duration>,
+        /// Where it ends. Default: now.
+        #[arg(long, value_name = "TIME")]
+        to: Option<Timestamp>,
+        /// The version that was live, by name or hash. Default: stable of the spec.
+        #[arg(long, value_name = "VERSION")]
+        stable: Option<String>,
+        /// The version on trial, by name or hash. Default: canary of the spec.
+        #[arg(long, value_name = "VERSION")]
+        canary: Option<String>,
+    },
     /// Print a script that completes commands and names.
     Completion {
         /// For what.
@@ -216,6 +248,12 @@ fn length(text: &str) -> Result<Duration, String> {
 fn share(text: &str) -> Result<f64, String> {
     let parsed = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
     parsed.ok_or_else(|| "it has to be a number from 0 to 1".to_owned())
+}
+
+/// A word of the operator's settings.
+fn entrance(text: &str) -> Result<Entrance, String> {
+    serde_json::from_value(text.into())
+        .map_err(|_| "it has to be istio, istio-gateway, envoy or server".to_owned())
 }
 
 /// A positive number.
@@ -273,6 +311,11 @@ mod tests {
             "simulate fraud -f a",
             "simulate fraud --accuracy 90",
             "simulate fraud --per-minute 0",
+            "backtest fraud",
+            "backtest --prometheus http://p:9090",
+            "backtest fraud --prometheus http://p:9090 --entrance door",
+            "backtest fraud --prometheus http://p:9090 --from noon",
+            "backtest fraud --prometheus http://p:9090 --from 2026-08-01T13:00:00Z --since 2h",
             "get -o xml",
             "abort fraud",
         ] {

@@ -1,5 +1,6 @@
 //! What each command does: asks the cluster, asks the core, answers.
 
+pub mod backtest;
 pub mod explain;
 pub mod get;
 pub mod history;

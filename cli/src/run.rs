@@ -2,6 +2,7 @@
 
 use crate::args::{Cli, Command, Format};
 use crate::cluster::{Cluster, Scope};
+use crate::commands::backtest::{self, Asked};
 use crate::commands::simulate::{self, Supposed};
 use crate::commands::{explain, get, history, status, version, word};
 use crate::completion;
@@ -26,8 +27,12 @@ pub async fn run(cli: &Cli, shell: &mut Shell<'_>) -> Result<u8, CliError> {
                 Supposed { accuracy: *accuracy, per_minute: *per_minute, weight: *weight, trials: *trials };
             simulate::simulate(&lint::first(file)?, supposed, shell)
         }
+        Command::Backtest { file: Some(file), .. } => {
+            backtest::backtest(&lint::first(file)?, &asked(&cli.command), shell).await
+        }
         Command::Get { .. }
         | Command::Simulate { file: None, .. }
+        | Command::Backtest { file: None, .. }
         | Command::Status { .. }
         | Command::History { .. }
         | Command::Explain { .. }
@@ -40,6 +45,22 @@ pub async fn run(cli: &Cli, shell: &mut Shell<'_>) -> Result<u8, CliError> {
             let cluster = Cluster::connect(&cli.common).await?;
             on(&cluster, &cli.command, shell).await
         }
+    }
+}
+
+/// What a backtest is asked for; of another command nothing.
+fn asked(command: &Command) -> Asked {
+    let Command::Backtest { prometheus, entrance, from, since, to, stable, canary, .. } = command else {
+        return Asked::default();
+    };
+    Asked {
+        prometheus: prometheus.clone(),
+        entrance: *entrance,
+        from: *from,
+        since: *since,
+        to: *to,
+        stable: stable.clone(),
+        canary: canary.clone(),
     }
 }
 
@@ -80,9 +101,13 @@ pub async fn on(cluster: &Cluster, command: &Command, shell: &mut Shell<'_>) -> 
                 Supposed { accuracy: *accuracy, per_minute: *per_minute, weight: *weight, trials: *trials };
             simulate::simulate(&decoded(&cluster.get(name).await?)?, supposed, shell)
         }
+        Command::Backtest { name: Some(name), .. } => {
+            backtest::backtest(&decoded(&cluster.get(name).await?)?, &asked(command), shell).await
+        }
         Command::Version { .. } => version::version(Some(cluster), shell).await,
         // These ask no cluster.
         Command::Simulate { .. }
+        | Command::Backtest { .. }
         | Command::Lint { .. }
         | Command::Completion { .. }
         | Command::Complete { .. } => Err(CliError::Usage("this asks no cluster".to_owned())),

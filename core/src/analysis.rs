@@ -7,6 +7,7 @@
 //! Whatever is not there (no series, no provider, no number) decides nothing.
 
 mod answer;
+mod backtest;
 mod blocks;
 mod check;
 mod evidence;
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+pub use self::backtest::{Backtest, Turn};
 pub use self::promql::question::{About, Question};
 pub use self::promql::server;
 

@@ -135,7 +135,7 @@ fn rate(object: &ModelRelease) -> Option<f64> {
 fn head(setting: &Setting, trials: u32) -> String {
     format!(
         "{trials} trials of each canary beside a stable version that is right in {:.1} % of its answers: {:.0} labelled answers a \
-         minute, {} % of them the canary's, maxDrop {}, confidence {}, at most {}.",
+         minute, {:.0} % of them the canary's, maxDrop {}, confidence {}, at most {}.",
         100.0 * setting.stable,
         setting.per_minute,
         setting.weight,

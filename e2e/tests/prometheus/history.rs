@@ -95,7 +95,7 @@ impl History {
 pub struct Prometheus {
     server: Child,
     _data: TempDir,
-    url: String,
+    pub url: String,
     /// When evidence begins.
     pub begin: i64,
 }

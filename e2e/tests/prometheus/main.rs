@@ -6,10 +6,12 @@
     reason = "a test ends where something fails"
 )]
 
+mod backtest;
 mod history;
 mod servers;
 mod trial;
 
+use backtest::CANARIES;
 use history::History;
 use servers::{LATE, SERVERS};
 use trial::Trial;
@@ -21,6 +23,9 @@ fn a_real_prometheus_is_understood() {
     for server in &SERVERS {
         server.export(&mut history);
     }
+    for canary in &CANARIES {
+        canary.export(&mut history);
+    }
     let prometheus = history.serve().unwrap_or_else(|error| panic!("{error}"));
     for server in &SERVERS {
         let mut trial = Trial::new(server, prometheus.begin);
@@ -28,6 +33,24 @@ fn a_real_prometheus_is_understood() {
         failures_are_counted_exactly(server, &trial);
         late_answers_are_counted_exactly(server, &trial);
     }
+    a_past_is_judged_as_the_operator_would_have(&prometheus);
+}
+
+/// An equal canary needs some two thousand answers, which these have within minutes; a worse one is found at once.
+fn a_past_is_judged_as_the_operator_would_have(prometheus: &history::Prometheus) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for canary in &CANARIES {
+        let told = runtime.block_on(canary.told(prometheus, 900)).unwrap();
+        println!("{told}");
+        assert!(told.starts_with(canary.decided), "{told}");
+        assert!(told.contains("What such traffic can tell:") && told.contains("ROLLED BACK"), "{told}");
+        // Two pods of stable and one of the canary, with 800 labelled answers a block each.
+        assert!(told.contains("0.9000 of 1600") && told.contains("4800 labelled answers a minute"), "{told}");
+    }
+    let short = runtime.block_on(CANARIES[0].told(prometheus, 60)).unwrap();
+    assert!(short.contains("nothing would have been decided"), "{short}");
+    let none = runtime.block_on(CANARIES[0].told(prometheus, 20)).unwrap_err();
+    assert!(none.contains("no whole block of 30s"), "{none}");
 }
 
 /// A block has 30 seconds, and the canary one pod.
