@@ -7,13 +7,16 @@ mod fleet;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, CONTENT_TYPE};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+};
 use hyper::{Method, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -57,6 +60,8 @@ struct Inner {
 struct Server {
     name: String,
     query: Uri,
+    headers: HeaderMap,
+    token_file: Option<PathBuf>,
     slots: Semaphore,
     fleet: Mutex<Fleet>,
     breaker: Mutex<Breaker>,
@@ -114,6 +119,27 @@ pub fn endpoint(url: &str) -> Result<Uri, String> {
         .map_err(|_| format!("{url:?} is no address; {hint}"))
 }
 
+/// The headers that a source is asked with, its token aside.
+///
+/// # Errors
+/// What is wrong with one, and what to do.
+pub fn headers(source: &Source) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &source.headers {
+        let own = [AUTHORIZATION, HOST, CONTENT_TYPE, CONTENT_LENGTH, ACCEPT];
+        let header: HeaderName = name.parse().map_err(|_| format!("{name:?} is no name of a header"))?;
+        if header == AUTHORIZATION {
+            return Err("Authorization would be shown with the settings; give tokenFile".to_owned());
+        }
+        if own.contains(&header) {
+            return Err(format!("{name} is the operator's own to set; take it out"));
+        }
+        let value = value.parse().map_err(|_| format!("the value of {name} cannot be sent as a header"))?;
+        headers.insert(header, value);
+    }
+    Ok(headers)
+}
+
 impl Prometheus {
     /// Servers for these sources.
     ///
@@ -136,10 +162,16 @@ impl Prometheus {
                     source_name: source.name.clone(),
                     problem,
                 })?;
+                let headers = headers(source).map_err(|problem| PrometheusError::Address {
+                    source_name: source.name.clone(),
+                    problem: format!("has headers that cannot be sent: {problem}"),
+                })?;
                 metrics.prometheus_source(&source.name);
                 let server = Server {
                     name: source.name.clone(),
                     query,
+                    headers,
+                    token_file: source.token_file.as_ref().map(PathBuf::from),
                     slots: Semaphore::new(AT_ONCE),
                     fleet: Mutex::default(),
                     breaker: Mutex::new(Breaker::default()),
@@ -214,7 +246,10 @@ impl Server {
             self.metrics.prometheus_query(&self.name, "open");
             return Err(Unanswered::Unreachable);
         }
-        let work = send(client, &self.query, promql, time);
+        let work = async {
+            let headers = self.credentials().await?;
+            send(client, &self.query, headers, promql, time).await
+        };
         let outcome = tokio::time::timeout(self.limit, work).await.unwrap_or(Err(Unanswered::TimedOut));
         let told = match &outcome {
             Ok((200..=299, _)) => "ok",
@@ -242,20 +277,41 @@ impl Server {
         outcome
     }
 
+    /// The headers of a question, with the token as it is now: it is renewed without a restart.
+    async fn credentials(&self) -> Result<HeaderMap, Unanswered> {
+        let mut headers = self.headers.clone();
+        let Some(file) = &self.token_file else { return Ok(headers) };
+        let token = tokio::fs::read_to_string(file).await.unwrap_or_default();
+        let bearer = Some(token.trim()).filter(|token| !token.is_empty());
+        let bearer = bearer.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
+        let Some(mut bearer) = bearer else {
+            warn!(
+                source = %self.name, file = %file.display(),
+                remedy = "check prometheus.sources[].tokenFile and what is mounted there",
+                "no token can be read, so Prometheus is not asked",
+            );
+            return Err(Unanswered::Unreachable);
+        };
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+        Ok(headers)
+    }
+
     fn breaker<T>(&self, act: impl FnOnce(&mut Breaker) -> T) -> T {
         act(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-async fn send(client: &Wire, query: &Uri, promql: &str, time: Timestamp) -> Outcome {
+async fn send(client: &Wire, query: &Uri, headers: HeaderMap, promql: &str, time: Timestamp) -> Outcome {
     let form = format!("query={}&time={}&timeout=4s", encoded(promql), seconds(time));
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(Method::POST)
         .uri(query.clone())
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(ACCEPT, "application/json")
         .body(Full::new(Bytes::from(form)))
         .map_err(|_| Unanswered::Broken)?;
+    request.headers_mut().extend(headers);
     let answer = client
         .request(request)
         .await

@@ -38,6 +38,9 @@ pub enum SettingsError {
     },
 }
 
+/// What is wrong with a file's name that begins nowhere.
+const WHOLE_PATH: &str = "must be the whole path of a file, from / on";
+
 /// Reads settings; without a file, the built-in ones.
 ///
 /// # Errors
@@ -91,6 +94,12 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
         if !(0..=3600).contains(&source.lag_seconds) {
             return Some((field("lagSeconds"), "must lie in 0..3600".into()));
         }
+        if source.token_file.as_ref().is_some_and(|file| !file.starts_with('/')) {
+            return Some((field("tokenFile"), WHOLE_PATH.into()));
+        }
+        if let Err(problem) = crate::prometheus::headers(source) {
+            return Some((field("headers"), problem));
+        }
     }
     if let Some(url) = &settings.traffic.istiod
         && let Err(problem) = crate::istiod::endpoint(url)
@@ -100,7 +109,7 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
     if settings.traffic.istiod_token_file.as_ref().is_some_and(|file| !file.starts_with('/')) {
         return Some((
             "traffic.istiodTokenFile".to_owned(),
-            "must be the whole path of a file, from / on".into(),
+            WHOLE_PATH.into(),
         ));
     }
     for (at, set) in settings.gateways.iter().enumerate() {
@@ -193,6 +202,18 @@ mod tests {
             ("traffic: {istiod: 'istiod.istio-system:15014'}", &["traffic.istiod", "http://"]),
             ("traffic: {istiod: 'https://istiod.istio-system:15014'}", &["traffic.istiod", "http://"]),
             ("traffic: {istiod: 'http://istiod:15014/debug/syncz'}", &["traffic.istiod", "15014"]),
+            (
+                "prometheus: {sources: [{name: default, url: 'http://p:9090', tokenFile: token}]}",
+                &["prometheus.sources[0].tokenFile", "path"],
+            ),
+            (
+                "prometheus: {sources: [{name: default, url: 'http://p:9090', headers: {Authorization: x}}]}",
+                &["prometheus.sources[0].headers", "tokenFile"],
+            ),
+            (
+                "prometheus: {sources: [{name: default, url: 'http://p:9090', headers: {'a b': x}}]}",
+                &["prometheus.sources[0].headers", "a b"],
+            ),
             (
                 "traffic: {istiod: 'http://istiod:15014', istiodTokenFile: token}",
                 &["traffic.istiodTokenFile", "path"],

@@ -22,10 +22,10 @@ use crate::moves::first_move;
 use crate::situation::Situation;
 use crate::step::STATE;
 
+pub use crate::span::span;
 pub use asks::{Answer, Refusal, answered, promote, resume, retry, roll_back};
 pub use basis::{Seen, sense};
 pub use outcome::{Followed, Outcome, Standing, follow, outcome};
-pub use says::span;
 
 use basis::Basis;
 

@@ -23,6 +23,7 @@ pub mod seeded;
 pub mod settings;
 mod share;
 pub mod situation;
+mod span;
 pub mod step;
 pub mod tell;
 #[cfg(any(test, feature = "testing"))]

@@ -1,5 +1,7 @@
 //! What the administrator decides for all releases: gateways, Prometheus sources, waits. A mounted file.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Settings of one operator.
@@ -75,7 +77,7 @@ pub struct GatewaySet {
     /// Namespace of its pods.
     pub namespace: String,
     /// Labels of its pods and of nothing else: selector of the EnvoyFilters.
-    pub selector: std::collections::BTreeMap<String, String>,
+    pub selector: BTreeMap<String, String>,
     /// Hosts that a namespace may claim; `*.` at the start and `{namespace}` are understood; `*` allows any.
     pub hosts: Vec<String>,
     /// Its Service, whose EndpointSlices name the pods to ask.
@@ -110,12 +112,23 @@ pub struct Source {
     pub entrance: Entrance,
     /// Seconds after a block's end at which it is asked for, so that every scrape is in.
     pub lag_seconds: i64,
+    /// File with the token that it is asked with; read each time, for tokens are renewed. None: without one.
+    pub token_file: Option<String>,
+    /// Headers that it is asked with, such as a tenant's name. No secrets: they are shown with the settings.
+    pub headers: BTreeMap<String, String>,
 }
 
 impl Default for Source {
     fn default() -> Self {
         let entrance = Entrance::default();
-        Self { name: String::new(), url: String::new(), entrance, lag_seconds: 3 }
+        Self {
+            name: String::new(),
+            url: String::new(),
+            entrance,
+            lag_seconds: 3,
+            token_file: None,
+            headers: BTreeMap::new(),
+        }
     }
 }
 

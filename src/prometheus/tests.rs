@@ -55,6 +55,33 @@ async fn a_question_is_a_form_with_query_time_and_limit_and_its_answer_comes_bac
 }
 
 #[tokio::test]
+async fn a_source_is_asked_with_its_headers_and_the_token_that_its_file_has_now() {
+    let server = Stub::start(|_| response("200 OK", "", "{}")).await;
+    let file = std::env::temp_dir().join(format!("token-{}", server.address.port()));
+    let source = Source {
+        token_file: Some(file.display().to_string()),
+        headers: [("X-Scope-OrgID".to_owned(), "ml".to_owned())].into(),
+        ..sources(&format!("http://{}", server.address)).remove(0)
+    };
+    let prometheus = Prometheus::new(&[source], &Metrics::default(), &Clock::system()).unwrap();
+    let mut told = Vec::new();
+    for token in [Some("one\n"), Some("two"), Some(" "), None] {
+        match token {
+            Some(token) => std::fs::write(&file, token).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        told.push(prometheus.ask(vec![query("up")]).await.remove(0).outcome.is_ok());
+    }
+    assert_eq!(told, [true, true, false, false], "without a token nobody is asked");
+    let asked = server.asked.lock().unwrap().clone();
+    assert_eq!(asked.len(), 2);
+    for (asked, token) in asked.iter().zip(["one", "two"]) {
+        assert!(asked.contains(&format!("authorization: Bearer {token}\r\n")), "{asked}");
+        assert!(asked.contains("x-scope-orgid: ml\r\n"), "{asked}");
+    }
+}
+
+#[tokio::test]
 async fn every_way_to_fail_has_its_word() {
     let silent = outcome(|_| Reply::Silence).await;
     assert_eq!(silent, Err(Unanswered::TimedOut));

@@ -169,11 +169,7 @@ fn versions(
     Ok((Some(stable), canary))
 }
 
-fn range(
-    object: &ModelRelease,
-    asked: &Asked,
-    now: Timestamp,
-) -> Result<(Timestamp, Timestamp), CliError> {
+fn range(object: &ModelRelease, asked: &Asked, now: Timestamp) -> Result<(Timestamp, Timestamp), CliError> {
     let to = asked.to.unwrap_or(now);
     let candidate = object.status.as_ref().and_then(|status| status.state.candidate.as_ref());
     let exposed = candidate.and_then(|memory| memory.exposed_at).filter(|_| asked.canary.is_none());
@@ -271,7 +267,8 @@ fn row(seen: &Seen) -> Vec<Cell> {
         share.map_or_else(|| "-".to_owned(), |share| format!("{} of {}", share.value, share.events))
     };
     let evidence = quality.and_then(|check| check.evidence.as_ref());
-    let odds = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned().unwrap_or_else(|| "-".into());
+    let odds =
+        |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned().unwrap_or_else(|| "-".into());
     let open = seen.analysis.guardrails.iter().filter(|check| check.verdict != Verdict::Pass);
     let open: Vec<String> = open.map(|check| format!("{} {:?}", check.name, check.verdict)).collect();
     let guardrails = match (seen.analysis.guardrails.is_empty(), open.is_empty()) {

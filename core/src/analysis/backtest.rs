@@ -41,7 +41,12 @@ pub struct Turn {
 
 impl<'a> Backtest<'a> {
     /// Of a canary beside a stable version, from `begin` to `end`.
-    pub fn new(release: &'a Release, versions: (Option<Hash>, Hash), begin: Timestamp, end: Timestamp) -> Self {
+    pub fn new(
+        release: &'a Release,
+        versions: (Option<Hash>, Hash),
+        begin: Timestamp,
+        end: Timestamp,
+    ) -> Self {
         let (stable, canary) = versions;
         let with_app = |hash: &&Hash| release.version(hash).is_some_and(|version| version.app().is_some());
         let apps = stable.iter().chain([&canary]).filter(with_app).cloned().collect();

@@ -104,7 +104,8 @@ pub fn kept_by(
     best.1
 }
 
-fn to_go(judged: &Judged<'_>) -> Option<ToGo> {
+/// What would decide a check that is open; none before anything was counted, or where more of the same would not.
+pub(super) fn to_go(judged: &Judged<'_>) -> Option<ToGo> {
     let kept = judged.kept;
     let open = matches!(judged.reason, Some(Reason::TooFewSamples | Reason::NotProven));
     let found = judged.finding.filter(|_| judged.verdict == Verdict::Inconclusive && open)?;

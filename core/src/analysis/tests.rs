@@ -27,6 +27,7 @@ pub(super) fn release(analysis: &Value) -> Release {
         url: "http://prometheus:9090".into(),
         entrance: Entrance::Envoy,
         lag_seconds: 3,
+        ..Source::default()
     });
     release_with(analysis, &settings)
 }

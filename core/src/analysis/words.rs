@@ -1,15 +1,19 @@
 //! Sentences about evidence. They hold numbers and names of ours only, never text of an answer.
 
+use jiff::SignedDuration;
+
 use super::Subject;
 use super::check::{Check, Rule, gauge, totals};
 use super::evidence::{Finding, LEAST_READINGS, Line};
 use super::kernel::{Count, GuardrailBounds, Interval, QualityBounds};
+use super::outlook::{ToGo, to_go};
 use super::promql::Asked;
 use super::verdict::Judged;
 use crate::api::reasons::Reason;
-use crate::api::status::Grade;
+use crate::api::status::{Grade, Verdict};
 use crate::release::{Counted, Release};
 use crate::settings::Entrance;
+use crate::span::span;
 use crate::version::Hash;
 
 /// Odds beyond which nobody reads on.
@@ -80,10 +84,23 @@ pub(super) fn sentence(judged: &Judged<'_>, release: &Release, subject: &Subject
         ) => judged.finding.map(|found| guardrail(&found, b, canary)).unwrap_or_default(),
         (Some(reason), _) => trouble(reason, judged, release, subject),
     };
+    let more = to_go(judged).map_or_else(String::new, forecast);
     match numbers(judged) {
-        Some(numbers) => format!("{numbers}; {says}"),
-        None => format!("{}: {says}", label(judged.check)),
+        Some(numbers) => format!("{numbers}; {says}{more}"),
+        None => format!("{}: {says}{more}", label(judged.check)),
     }
+}
+
+/// What more of the same would decide.
+fn forecast(to_go: ToGo) -> String {
+    let then = if to_go.verdict == Verdict::Fail { "to fail" } else { "to pass" };
+    let time = match (to_go.seconds, to_go.per_minute) {
+        (Some(seconds), Some(pace)) if pace > 0 => {
+            format!(", {} at {pace} a minute", span(SignedDuration::from_secs(seconds)))
+        }
+        _ => String::new(),
+    };
+    format!("; about {} more {then}{time}", to_go.events)
 }
 
 fn label<'a>(check: &Check<'a>) -> &'a str {
@@ -122,10 +139,8 @@ fn quality(found: &Finding, bounds: &QualityBounds, canary: &str) -> String {
         (false, true) => format!("evidence {good} of {needed} that {canary} is good enough"),
         (false, false) => {
             let worse = odds(found.worse);
-            let to_go = found.to_go.map(|more| format!(", about {} answers more", whole(more)));
             format!(
-                "not proven yet: evidence {good} of {needed} that {canary} is good enough, {worse} that it is worse{}",
-                to_go.unwrap_or_default()
+                "not proven yet: evidence {good} of {needed} that {canary} is good enough, {worse} that it is worse"
             )
         }
     };

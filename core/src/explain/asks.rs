@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::basis::{Basis, Seen};
-use super::says::span;
 use crate::api::annotations::{Annotations, Pause, Promote, Retry, Rollback};
 use crate::api::spec::ModelRelease;
 use crate::api::status::{ModelReleaseStatus, Phase, Track, Verdict};
 use crate::situation::{Fallback, Situation};
+use crate::span::span;
 use crate::version::Hash;
 
 /// What to write, and what comes of it.

@@ -2,13 +2,13 @@
 
 use jiff::SignedDuration;
 
-use super::says::span;
 use super::{Gate, GateState, trial};
 use crate::analysis::outlook::Outlook;
 use crate::api::annotations::Rollback;
 use crate::api::status::{Phase, Track};
 use crate::moves::human::unknown_version;
 use crate::situation::{Situation, later};
+use crate::span::span;
 use crate::version::Hash;
 
 /// Every gate of the phase, in the order in which a reader asks.

@@ -13,21 +13,6 @@ fn name(s: &Situation, track: Track) -> String {
     s.role(track).map(|version| version.version.clone()).unwrap_or_default()
 }
 
-/// A length of time in at most two units: `45s`, `1m30s`, `18m`, `2h05m`, `3d4h`. Not below zero.
-pub fn span(length: SignedDuration) -> String {
-    let seconds = length.as_secs().max(0);
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, 1..10) if seconds % 60 > 0 => format!("{minutes}m{:02}s", seconds % 60),
-        (0, 0, _) => format!("{minutes}m"),
-        (0, _, _) if minutes % 60 > 0 => format!("{hours}h{:02}m", minutes % 60),
-        (0, _, _) => format!("{hours}h"),
-        _ if hours % 24 > 0 => format!("{days}d{}h", hours % 24),
-        _ => format!("{days}d"),
-    }
-}
-
 /// What happens once every gate is open.
 pub(super) fn forward(s: &Situation) -> String {
     let (stable, canary) = (name(s, Track::Stable), name(s, Track::Canary));

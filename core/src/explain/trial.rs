@@ -3,7 +3,6 @@
 use jiff::SignedDuration;
 
 use super::gates::{candidate, fallback, in_force, readiness, timed, waiting};
-use super::says::span;
 use super::{Gate, GateState};
 use crate::analysis::outlook::{Outlook, ToGo};
 use crate::api::spec::Promotion;
@@ -11,6 +10,7 @@ use crate::api::status::{Phase, Track, Verdict};
 use crate::release::Step;
 use crate::share;
 use crate::situation::Situation;
+use crate::span::span;
 
 /// Under copies of requests: enough for the first weight.
 pub(super) fn shadowing(s: &Situation, outlook: &[Outlook]) -> Vec<Gate> {
@@ -95,31 +95,9 @@ fn checks(outlook: &[Outlook], last: bool) -> Vec<Gate> {
             Verdict::Inconclusive if !last && check.opens_step => GateState::Pass,
             Verdict::Inconclusive => GateState::Waiting,
         };
-        let to_go = check.to_go.filter(|_| state == GateState::Waiting).map_or_else(String::new, more);
-        Gate {
-            name: check.check.name.clone(),
-            state,
-            detail: format!("{}{to_go}", check.message),
-            until: None,
-        }
+        Gate { name: check.check.name.clone(), state, detail: check.message.clone(), until: None }
     };
     holding.iter().map(of).collect()
-}
-
-/// What more of the same would decide.
-fn more(to_go: ToGo) -> String {
-    let then = match to_go.verdict {
-        Verdict::Pass => "to pass",
-        Verdict::Fail => "to fail",
-        Verdict::Inconclusive => return String::new(),
-    };
-    let time = match (to_go.seconds, to_go.per_minute) {
-        (Some(seconds), Some(pace)) if pace > 0 => {
-            format!(", about {} at {pace} a minute", span(SignedDuration::from_secs(seconds)))
-        }
-        _ => String::new(),
-    };
-    format!("; about {} more of it {then} if all goes on as it did{time}", to_go.events)
 }
 
 /// What keeps anything from rising whatever the checks say.

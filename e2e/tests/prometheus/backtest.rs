@@ -47,7 +47,9 @@ impl Canary {
         let release = Release::parse(&self.object(), &Settings::default());
         let canary = release.canary.as_ref().unwrap().hash.to_string();
         let stable = release.stable.hash.to_string();
-        for (pod, version, right) in [("a", &stable, 360.0), ("b", &stable, 360.0), ("c", &canary, self.right)] {
+        for (pod, version, right) in
+            [("a", &stable, 360.0), ("b", &stable, 360.0), ("c", &canary, self.right)]
+        {
             let instance = format!("{}-{pod}:8080", self.release);
             let target: [(&str, &str); 5] = [
                 ("job", "model-releases"),

@@ -65,7 +65,18 @@ gateways:
 {{- else }}
 gateways: []
 {{- end }}
-prometheus: {{- .Values.prometheus | toYaml | nindent 2 }}
+prometheus:
+{{- if .Values.prometheus.sources }}
+  sources:
+  {{- range .Values.prometheus.sources }}
+    - {{- omit . "tokenSecret" | toYaml | nindent 6 }}
+      {{- if .tokenSecret }}
+      tokenFile: /var/run/secrets/prometheus/{{ .name }}/{{ .tokenSecret.key }}
+      {{- end }}
+  {{- end }}
+{{- else }}
+  sources: []
+{{- end }}
 serviceAccounts: {{ .Values.serviceAccounts | toJson }}
 fetcherImage: {{ .Values.fetcherImage | default (printf "modelrelease/fetcher:%s" .Chart.AppVersion) | quote }}
 propagationWaitSeconds: {{ .Values.propagationWaitSeconds | int64 }}
