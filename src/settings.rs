@@ -101,16 +101,31 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
             return Some((field("headers"), problem));
         }
     }
+    for (at, template) in settings.query_templates.iter().enumerate() {
+        let field = |name: &str| format!("queryTemplates[{at}].{name}");
+        if template.name.is_empty() {
+            return Some((field("name"), "is missing; releases name the template by it".into()));
+        }
+        if settings.query_templates.iter().take(at).any(|other| other.name == template.name) {
+            return Some((
+                field("name"),
+                format!("{:?} is there twice; give each its own name", template.name),
+            ));
+        }
+        if !template.query.contains("$selector") && !template.query.contains("$namespace") {
+            return Some((
+                field("query"),
+                "holds neither $selector nor $namespace, so it would ask about everybody; put one in".into(),
+            ));
+        }
+    }
     if let Some(url) = &settings.traffic.istiod
         && let Err(problem) = crate::istiod::endpoint(url)
     {
         return Some(("traffic.istiod".to_owned(), problem));
     }
     if settings.traffic.istiod_token_file.as_ref().is_some_and(|file| !file.starts_with('/')) {
-        return Some((
-            "traffic.istiodTokenFile".to_owned(),
-            WHOLE_PATH.into(),
-        ));
+        return Some(("traffic.istiodTokenFile".to_owned(), WHOLE_PATH.into()));
     }
     for (at, set) in settings.gateways.iter().enumerate() {
         let field = |name: &str| format!("gateways[{at}].{name}");
@@ -210,6 +225,12 @@ mod tests {
                 "prometheus: {sources: [{name: default, url: 'http://p:9090', headers: {Authorization: x}}]}",
                 &["prometheus.sources[0].headers", "tokenFile"],
             ),
+            ("queryTemplates: [{name: drift, query: up}]", &["queryTemplates[0].query", "$selector"]),
+            (
+                "queryTemplates: [{name: a, query: 'x{$selector}'}, {name: a, query: 'x{$selector}'}]",
+                &["queryTemplates[1].name", "twice"],
+            ),
+            ("queryTemplates: [{name: a, kind: Sums, query: 'x{$selector}'}]", &["Sums"]),
             (
                 "prometheus: {sources: [{name: default, url: 'http://p:9090', headers: {'a b': x}}]}",
                 &["prometheus.sources[0].headers", "a b"],

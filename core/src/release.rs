@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::annotations::Annotations;
 use crate::api::reasons::Reason;
 use crate::api::spec::{CheckMode, LimitMode, ModelRelease, OnInconclusive, Promotion, Provider};
-use crate::settings::{GatewaySet, Settings, Source};
+use crate::settings::{GatewaySet, QueryTemplate, Settings, Source};
 use crate::version::{Version, block_digest, text_digest};
 
 /// Kubernetes' finalizer of a deletion with `--cascade=orphan`.
@@ -194,6 +194,8 @@ pub enum Series {
         /// Of all that were judged.
         all: String,
     },
+    /// What the administrator asks for under this name.
+    Template(QueryTemplate),
 }
 
 /// The quality gate.
@@ -237,7 +239,7 @@ pub struct Guardrail {
 }
 
 /// What a guardrail counts. Metrics of the spec that are not here are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Counted {
     /// Requests answered with a server error, of all requests.
     ErrorRate,
@@ -251,14 +253,16 @@ pub enum Counted {
         /// Milliseconds; the end of a bucket.
         bound: i64,
     },
+    /// What the administrator asks for under this name.
+    Template(QueryTemplate),
 }
 
 impl Counted {
     /// What is too late, in milliseconds, if that is what is counted.
-    pub fn bound(self) -> Option<i64> {
+    pub fn bound(&self) -> Option<i64> {
         match self {
-            Self::ErrorRate => None,
-            Self::Latency { bound } | Self::FirstToken { bound } => Some(bound),
+            Self::ErrorRate | Self::Template(_) => None,
+            Self::Latency { bound } | Self::FirstToken { bound } => Some(*bound),
         }
     }
 }

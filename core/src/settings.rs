@@ -14,6 +14,8 @@ pub struct Settings {
     pub gateways: Vec<GatewaySet>,
     /// Where evidence comes from.
     pub prometheus: Prometheus,
+    /// Questions of the administrator's own, which releases may name.
+    pub query_templates: Vec<QueryTemplate>,
     /// Service accounts that releases may name, in any namespace; `*` allows each. None: only `default`, unnamed.
     pub service_accounts: Vec<String>,
     /// Image of the init container that fetches models.
@@ -30,6 +32,7 @@ impl Default for Settings {
             traffic: Mesh::default(),
             gateways: Vec::new(),
             prometheus: Prometheus::default(),
+            query_templates: Vec::new(),
             service_accounts: Vec::new(),
             fetcher_image: concat!("modelrelease/fetcher:", env!("CARGO_PKG_VERSION")).to_owned(),
             propagation_wait_seconds: 5,
@@ -98,6 +101,33 @@ pub struct GatewaySet {
 pub struct Prometheus {
     /// Sources, by name; a release that names none uses `default`.
     pub sources: Vec<Source>,
+}
+
+/// A question to Prometheus of the administrator's own.
+///
+/// In it `$selector` stands for matchers of the series that the pods of the compared versions export, `$namespace` for the
+/// release's namespace in quotes, and `$window` for the length of a block. Its rows bear the labels `namespace`,
+/// `modelrelease_dev_name` and `modelrelease_dev_version`; those of kind `Counts` also `stat`, which is `k` for what is
+/// counted in the block and `n` for what it is a part of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct QueryTemplate {
+    /// What `template` of a release names.
+    pub name: String,
+    /// What its rows are.
+    pub kind: TemplateKind,
+    /// In `PromQL`.
+    pub query: String,
+}
+
+/// What the rows of a template are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TemplateKind {
+    /// Two numbers of each version: a count, and what it is a part of.
+    #[default]
+    Counts,
+    /// A share of each version; for the quality gate alone.
+    Gauge,
 }
 
 /// One Prometheus server.

@@ -396,6 +396,7 @@ pub fn settings() -> Settings {
                 url: "http://prometheus.example.com:9090".into(),
                 entrance: Entrance::Envoy,
                 lag_seconds: 2,
+                ..Source::default()
             }],
         },
         ..Settings::default()

@@ -19,6 +19,7 @@ use crate::settings::{Entrance, Source};
 /// One check as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that depend on each other in no way")]
 pub struct Outlook {
     /// What `status.analysis` would show of it now.
     #[serde(flatten)]
@@ -61,9 +62,9 @@ pub fn outlook(
     checks: &BTreeMap<String, Checkpoint>,
     now: Timestamp,
 ) -> Vec<Outlook> {
-    let judges = check::checks(release, subject);
-    let mut all = Vec::with_capacity(judges.len());
-    for check in &judges {
+    let checked = check::checks(release, subject);
+    let mut all = Vec::with_capacity(checked.len());
+    for check in &checked {
         let kept = check.checkpoint(checks, now);
         let judged = Judged::new(check, &kept, release, now);
         all.push(Outlook {

@@ -19,6 +19,7 @@ mod quality;
 pub mod question;
 mod requests;
 pub mod server;
+mod template;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

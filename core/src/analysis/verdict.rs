@@ -69,6 +69,7 @@ impl<'a> Judged<'a> {
                 Rule::Guardrail(guardrail, _) => match guardrail.metric {
                     Counted::ErrorRate => Reason::ErrorRateExceeded,
                     Counted::Latency { .. } | Counted::FirstToken { .. } => Reason::LatencyExceeded,
+                    Counted::Template(_) => Reason::GuardrailExceeded,
                 },
             };
             (Verdict::Fail, Some(reason))

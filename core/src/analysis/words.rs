@@ -11,7 +11,7 @@ use super::promql::Asked;
 use super::verdict::Judged;
 use crate::api::reasons::Reason;
 use crate::api::status::{Grade, Verdict};
-use crate::release::{Counted, Release};
+use crate::release::{Counted, Release, Series};
 use crate::settings::Entrance;
 use crate::span::span;
 use crate::version::Hash;
@@ -79,7 +79,13 @@ pub(super) fn sentence(judged: &Judged<'_>, release: &Release, subject: &Subject
             judged.finding.map(|found| quality(&found, b, canary)).unwrap_or_default()
         }
         (
-            Some(Reason::ErrorRateExceeded | Reason::LatencyExceeded | Reason::NotProven) | None,
+            Some(
+                Reason::ErrorRateExceeded
+                | Reason::LatencyExceeded
+                | Reason::GuardrailExceeded
+                | Reason::NotProven,
+            )
+            | None,
             Rule::Guardrail(_, b),
         ) => judged.finding.map(|found| guardrail(&found, b, canary)).unwrap_or_default(),
         (Some(reason), _) => trouble(reason, judged, release, subject),
@@ -244,6 +250,23 @@ fn missing(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> Str
         _ => canary.to_owned(),
     };
     let labels = "see that the pods are scraped with the labels namespace, modelrelease_dev_name and modelrelease_dev_version";
+    let template = match &judged.check.rule {
+        Rule::Quality(..) => match &release.analysis.quality.series {
+            Series::Template(template) => Some(template),
+            _ => None,
+        },
+        Rule::Guardrail(guardrail, _) => match &guardrail.metric {
+            Counted::Template(template) => Some(template),
+            _ => None,
+        },
+    };
+    if let Some(template) = template {
+        return format!(
+            "no rows of {versions} by template {} in Prometheus source {source}; see that they bear the labels namespace, \
+             modelrelease_dev_name and modelrelease_dev_version",
+            template.name
+        );
+    }
     match (&judged.check.rule, judged.kept.grade) {
         (Rule::Quality(..), grade) => {
             let Asked { counters, gauge } = Asked::of(&release.analysis.quality.series);
@@ -264,8 +287,8 @@ fn missing(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> Str
         }
         (Rule::Guardrail(guardrail, _), _) => {
             let entrance = release.analysis.source.as_ref().map(|s| s.entrance).unwrap_or_default();
-            let metric = match (guardrail.metric, entrance) {
-                (Counted::FirstToken { .. }, _) | (_, Entrance::Server) => {
+            let metric = match (&guardrail.metric, entrance) {
+                (Counted::FirstToken { .. } | Counted::Template(_), _) | (_, Entrance::Server) => {
                     return format!(
                         "no series of its kind of {versions} in Prometheus source {source}, by the names of their preset; {labels}"
                     );

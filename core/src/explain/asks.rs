@@ -119,8 +119,8 @@ pub fn roll_back(object: &ModelRelease, seen: &Seen, hold: bool, now: Timestamp)
     let s = basis.situation();
     let answer = |value: String, message: String| {
         let value = if hold { "true".to_owned() } else { value };
-        let held = if hold { "; nothing new starts until it is resumed" } else { "" };
-        Ok(Answer { value, message: format!("{message}{held}"), skips: Vec::new() })
+        let kept_out = if hold { "; nothing new starts until it is resumed" } else { "" };
+        Ok(Answer { value, message: format!("{message}{kept_out}"), skips: Vec::new() })
     };
     let startable = s.canary_wanted().filter(|hash| !s.quarantined(hash));
     if let Some(canary) = s.role(Track::Canary).filter(|_| s.on_the_way()) {

@@ -174,14 +174,13 @@ fn observed(release: &Release, status: &ModelReleaseStatus, seen: &Seen) -> Obse
             }
         }
     }
-    observed.endpoints = match &seen.slices {
-        Some(all) => endpoints(all),
-        None => {
-            let both = |(hash, ready): &(Hash, i32)| {
-                [(release.object_name(hash), *ready), (release.app_name(hash), *ready)]
-            };
-            told.iter().flat_map(both).collect()
-        }
+    observed.endpoints = if let Some(all) = &seen.slices {
+        endpoints(all)
+    } else {
+        let both = |(hash, ready): &(Hash, i32)| {
+            [(release.object_name(hash), *ready), (release.app_name(hash), *ready)]
+        };
+        told.iter().flat_map(both).collect()
     };
     // What has endpoints is there; which decision it follows was seen by the operator before it counted them.
     let namespace = &release.namespace;

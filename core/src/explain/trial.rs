@@ -4,13 +4,12 @@ use jiff::SignedDuration;
 
 use super::gates::{candidate, fallback, in_force, readiness, timed, waiting};
 use super::{Gate, GateState};
-use crate::analysis::outlook::{Outlook, ToGo};
+use crate::analysis::outlook::Outlook;
 use crate::api::spec::Promotion;
 use crate::api::status::{Phase, Track, Verdict};
 use crate::release::Step;
 use crate::share;
 use crate::situation::Situation;
-use crate::span::span;
 
 /// Under copies of requests: enough for the first weight.
 pub(super) fn shadowing(s: &Situation, outlook: &[Outlook]) -> Vec<Gate> {

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::{Analysis, Bucket, Counted, Guardrail, Quality, Rollout, Series, Shadow, Step, Traffic, secret};
 use crate::api::reasons::Reason;
 use crate::api::spec;
-use crate::settings::{GatewaySet, Settings};
+use crate::settings::{GatewaySet, QueryTemplate, Settings, TemplateKind};
 
 /// The first thing that is refused; later ones would only distract.
 #[derive(Default)]
@@ -177,11 +177,7 @@ pub(super) fn analysis(
         max_restarts: spec.max_restarts.unwrap_or(2),
         quality: Quality {
             mode: quality.mode.unwrap_or_default(),
-            series: match (&quality.metric, &quality.correct_metric, &quality.total_metric) {
-                (Some(name), _, _) => Series::Gauge(name.clone()),
-                (None, Some(right), Some(all)) => Series::Counters { right: right.clone(), all: all.clone() },
-                (None, _, _) => Series::Best,
-            },
+            series: series(&quality, settings, refused),
             max_drop: decimal(quality.max_drop.as_ref(), "spec.analysis.quality.maxDrop", refused)
                 .unwrap_or(0.02),
             min: decimal(quality.min.as_ref(), "spec.analysis.quality.min", refused),
@@ -194,7 +190,9 @@ pub(super) fn analysis(
             .iter()
             // What is disabled is not made, and what is refused must not be taken for something else.
             .filter(|g| g.mode != Some(spec::CheckMode::Disabled))
-            .filter_map(|g| Some((g, counted(g)?)))
+            .filter_map(|g| Some((g, counted(g).or_else(|| counted_by_template(g, settings, refused))?)))
+            .collect::<Vec<_>>()
+            .into_iter()
             .map(|(g, metric)| Guardrail {
                 name: g.name.clone(),
                 metric,
@@ -207,6 +205,60 @@ pub(super) fn analysis(
             .collect(),
         default_guardrails,
     }
+}
+
+/// Which series tell quality.
+fn series(quality: &spec::Quality, settings: &Settings, refused: &mut Refusal) -> Series {
+    if let Some(name) = &quality.template {
+        return template(name, "spec.analysis.quality.template", settings, refused)
+            .map_or(Series::Best, |found| Series::Template(found.clone()));
+    }
+    match (&quality.metric, &quality.correct_metric, &quality.total_metric) {
+        (Some(name), _, _) => Series::Gauge(name.clone()),
+        (None, Some(right), Some(all)) => Series::Counters { right: right.clone(), all: all.clone() },
+        (None, _, _) => Series::Best,
+    }
+}
+
+/// What a guardrail counts by a template of the administrator's.
+fn counted_by_template(
+    guardrail: &spec::Guardrail,
+    settings: &Settings,
+    refused: &mut Refusal,
+) -> Option<Counted> {
+    let place = format!("spec.analysis.guardrails[{}].template", guardrail.name);
+    let found = template(guardrail.template.as_ref()?, &place, settings, refused)?;
+    if found.kind == TemplateKind::Gauge {
+        refused.add(
+            Reason::UnknownTemplate,
+            format!(
+                "{place}: {} is a gauge, and a guardrail needs counts; name a template of kind Counts",
+                found.name
+            ),
+        );
+        return None;
+    }
+    Some(Counted::Template(found.clone()))
+}
+
+/// The administrator's template of this name.
+fn template<'s>(
+    name: &str,
+    place: &str,
+    settings: &'s Settings,
+    refused: &mut Refusal,
+) -> Option<&'s QueryTemplate> {
+    let found = settings.query_templates.iter().find(|template| template.name == name);
+    if found.is_none() {
+        let known: Vec<&str> =
+            settings.query_templates.iter().map(|template| template.name.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        refused.add(
+            Reason::UnknownTemplate,
+            format!("{place}: {name} is not among the templates that the administrator gives ({known})"),
+        );
+    }
+    found
 }
 
 /// What a guardrail counts, if it can be counted.

@@ -57,6 +57,8 @@ pub(super) fn metrics(analysis: &Analysis, versions: &[Option<&Version>], refuse
     for guardrail in &analysis.guardrails {
         let by_server =
             entrance == Entrance::Server || matches!(guardrail.metric, Counted::FirstToken { .. });
+        // What an administrator asks for is theirs to know.
+        let by_server = by_server && !matches!(guardrail.metric, Counted::Template(_));
         for version in versions.iter().flatten().filter(|_| by_server) {
             let preset = version.effective.model.preset.unwrap_or_default();
             let (has, what) = match guardrail.metric {
@@ -67,6 +69,7 @@ pub(super) fn metrics(analysis: &Analysis, versions: &[Option<&Version>], refuse
                 Counted::FirstToken { .. } => {
                     (server::times_first_tokens(preset), "histogram of how long first tokens take")
                 }
+                Counted::Template(_) => continue,
             };
             if !has {
                 let name = &guardrail.name;

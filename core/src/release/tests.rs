@@ -7,6 +7,8 @@ use crate::api::ModelRelease;
 use crate::api::reasons::Reason;
 use crate::api::spec::{CheckMode, Promotion};
 use crate::meta::sample::settings;
+use crate::release::{Counted, Series};
+use crate::settings::{QueryTemplate, Settings, TemplateKind};
 
 fn parsed(more: &Value) -> Release {
     let mut spec = json!({
@@ -40,12 +42,6 @@ fn what_later_versions_do_is_refused_by_name_and_never_ignored() {
     let guardrail = |own: Value| json!({"analysis": {"guardrails": [own]}});
     let stored_at = |uri: &str| json!({"stable": {"version": "v1", "image": "registry.example/fraud:1", "storageUri": uri}});
     for (spec, reason, field) in [
-        (quality(json!({"template": "a"})), Reason::UnknownTemplate, "spec.analysis.quality.template"),
-        (
-            guardrail(json!({"name": "drift", "template": "drift", "max": "0.1"})),
-            Reason::UnknownTemplate,
-            "spec.analysis.guardrails[drift].template",
-        ),
         (stored_at("s3://models/fraud/"), Reason::InvalidSpec, "spec.stable.storageUri: s3://"),
         (stored_at("oci://ghcr.io/example/fraud:1"), Reason::InvalidSpec, "spec.stable.storageUri: oci://"),
     ] {
@@ -80,6 +76,41 @@ fn a_guardrail_that_no_server_of_the_preset_can_tell_is_refused() {
     let (reason, message) = refused.expect("MLServer knows no tokens");
     assert_eq!(reason, Reason::PresetLacksMetric);
     assert!(message.starts_with("spec.analysis.guardrails[slow]: preset Mlserver of "), "{message}");
+}
+
+#[test]
+fn a_template_is_one_of_the_administrators() {
+    let template = |name: &str, kind| QueryTemplate { name: name.into(), kind, query: "q".into() };
+    let settings = Settings {
+        query_templates: vec![template("drift", TemplateKind::Counts), template("auc", TemplateKind::Gauge)],
+        ..Settings::default()
+    };
+    let release = |analysis: Value| {
+        let object = serde_json::from_value(json!({
+            "apiVersion": "modelrelease.dev/v1alpha1", "kind": "ModelRelease",
+            "metadata": {"name": "fraud", "namespace": "ml", "uid": "u"},
+            "spec": {"runtime": {"image": "a"}, "stable": {"version": "1"}, "analysis": analysis},
+        }));
+        Release::parse(&object.unwrap(), &settings)
+    };
+    let drift = json!({"name": "drift", "template": "drift", "max": "0.1"});
+    let good = release(json!({"quality": {"template": "auc"}, "guardrails": [drift]}));
+    assert_eq!(good.refused, None);
+    assert_eq!(good.analysis.quality.series, Series::Template(settings.query_templates[1].clone()));
+    assert_eq!(good.analysis.guardrails[0].metric, Counted::Template(settings.query_templates[0].clone()));
+    for (analysis, says) in [
+        (
+            json!({"quality": {"template": "acu"}}),
+            "acu is not among the templates that the administrator gives (drift, auc)",
+        ),
+        (
+            json!({"guardrails": [{"name": "drift", "template": "auc", "max": "0.1"}]}),
+            "spec.analysis.guardrails[drift].template: auc is a gauge",
+        ),
+    ] {
+        let (reason, message) = release(analysis).refused.unwrap();
+        assert!(reason == Reason::UnknownTemplate && message.contains(says), "{message}");
+    }
 }
 
 #[test]

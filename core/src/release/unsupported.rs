@@ -2,15 +2,14 @@
 
 use super::read::{Refusal, counted};
 use crate::api::reasons::Reason;
-use crate::api::spec::{Guardrail, ModelReleaseSpec, Quality, VersionSpec};
+use crate::api::spec::{Guardrail, ModelReleaseSpec, VersionSpec};
 
 /// Refuses the first field of the spec that nothing here acts on.
 pub(super) fn refuse(spec: &ModelReleaseSpec, refused: &mut Refusal) {
-    let quality = spec.analysis.iter().filter_map(|analysis| analysis.quality.as_ref()).flat_map(quality);
     let guardrails = spec.analysis.iter().filter_map(|analysis| analysis.guardrails.as_ref()).flatten();
     let versions = [("stable", Some(&spec.stable)), ("canary", spec.canary.as_ref())];
-    let first = quality
-        .chain(guardrails.filter_map(guardrail))
+    let first = guardrails
+        .filter_map(guardrail)
         .chain(versions.into_iter().filter_map(|(block, version)| storage(block, version?)))
         .next();
     if let Some((field, reason)) = first {
@@ -24,20 +23,9 @@ fn found(given: bool, field: &str) -> Option<Found> {
     given.then(|| (format!("spec.{field}"), Reason::InvalidSpec))
 }
 
-fn quality(spec: &Quality) -> impl Iterator<Item = Found> {
-    [found(spec.template.is_some(), "analysis.quality.template")
-        .map(|(field, _)| (field, Reason::UnknownTemplate))]
-    .into_iter()
-    .flatten()
-}
-
 fn guardrail(spec: &Guardrail) -> Option<Found> {
-    let place = format!("analysis.guardrails[{}]", spec.name);
-    match (counted(spec), spec.metric) {
-        (Some(_), _) => None,
-        (None, Some(metric)) => found(true, &format!("{place}.metric: {metric:?}")),
-        (None, None) => Some((format!("spec.{place}.template"), Reason::UnknownTemplate)),
-    }
+    let metric = spec.metric.filter(|_| counted(spec).is_none())?;
+    found(true, &format!("analysis.guardrails[{}].metric: {metric:?}", spec.name))
 }
 
 fn storage(block: &str, version: &VersionSpec) -> Option<Found> {

@@ -77,6 +77,7 @@ prometheus:
 {{- else }}
   sources: []
 {{- end }}
+queryTemplates: {{- .Values.queryTemplates | toYaml | nindent 2 }}
 serviceAccounts: {{ .Values.serviceAccounts | toJson }}
 fetcherImage: {{ .Values.fetcherImage | default (printf "modelrelease/fetcher:%s" .Chart.AppVersion) | quote }}
 propagationWaitSeconds: {{ .Values.propagationWaitSeconds | int64 }}

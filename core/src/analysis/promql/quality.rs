@@ -1,6 +1,7 @@
 //! The questions for what a version's own series say of its quality.
 
 use super::question::Scope;
+use super::template::by_template;
 use super::{POD_KEY, Rows, delta, fell, without};
 use crate::api::status::Grade;
 use crate::release::Series;
@@ -30,6 +31,8 @@ impl Asked {
             },
             Series::Gauge(name) => Self { counters: None, gauge: gauge(name) },
             Series::Counters { right, all } => Self { counters: counters(right, all), gauge: None },
+            // It has no names of its own to tell.
+            Series::Template(_) => Self { counters: None, gauge: None },
         }
     }
 }
@@ -40,6 +43,9 @@ impl Asked {
 /// all are asked for, with how many series of the counters there are, `ck` and `cn`: a pod's first block has no
 /// difference yet.
 pub(super) fn quality(scope: &Scope<'_>, series: &Series, grade: Option<Grade>, width: i64) -> String {
+    if let Series::Template(template) = series {
+        return by_template(scope, template, width);
+    }
     let asked = Asked::of(series);
     let pods = scope.pod_matchers();
     let mut rows = Rows::default();
@@ -71,6 +77,9 @@ pub(super) fn quality(scope: &Scope<'_>, series: &Series, grade: Option<Grade>, 
 /// Asks for what is to be learnt of a block before the evidence, while it is not known what both versions export: rows
 /// `k`, `n` of counters, and `ga` of a gauge.
 pub(super) fn quality_before(scope: &Scope<'_>, series: &Series, width: i64) -> String {
+    if let Series::Template(template) = series {
+        return by_template(scope, template, width);
+    }
     let both = [Grade::Counts, Grade::Gauge].map(|grade| quality(scope, series, Some(grade), width));
     both.into_iter().filter(|question| !question.is_empty()).collect::<Vec<_>>().join("\nor ")
 }

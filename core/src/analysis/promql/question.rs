@@ -9,11 +9,12 @@ use serde_json::value::RawValue;
 use super::latency::{first_token, latency};
 use super::quality::{quality, quality_before};
 use super::requests::requests;
+use super::template::by_template;
 use super::{error_rate, of_blocks, quoted, regex};
 use crate::api::pods::Preset;
 use crate::api::status::Grade;
 use crate::release::Series;
-use crate::settings::Entrance;
+use crate::settings::{Entrance, QueryTemplate};
 
 /// What is asked, without the names of releases and versions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +49,7 @@ pub(in crate::analysis) enum What {
         bound: i64,
     },
     Requests(Counts),
+    Template(QueryTemplate),
     /// As a test wrote it.
     #[cfg(any(test, feature = "testing"))]
     Written(String),
@@ -109,6 +111,7 @@ impl Question {
             What::Latency { counts, bound } => latency(&scope, *counts, *bound, self.width),
             What::FirstToken { preset, bound } => first_token(&scope, *preset, *bound, self.width),
             What::Requests(counts) => requests(&scope, *counts, self.width),
+            What::Template(template) => by_template(&scope, template, self.width),
             #[cfg(any(test, feature = "testing"))]
             What::Written(text) => text.clone(),
         };

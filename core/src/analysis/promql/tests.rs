@@ -387,3 +387,18 @@ fn what_is_no_good_answer_is_the_same_for_all_who_asked() {
         assert_eq!(question.divided(&body, &about), [body.clone(), body.clone()]);
     }
 }
+
+#[test]
+fn a_template_gets_the_names_of_the_versions_and_rows_of_a_gauge_their_stat() {
+    let (question, about) = fleet(1);
+    let template = |kind, query: &str| {
+        let template = crate::settings::QueryTemplate { name: "t".into(), kind, query: query.into() };
+        Question { what: What::Template(template), ..question.clone() }.promql(&[&about[0]])
+    };
+    let pods = r#"namespace="ml",modelrelease_dev_name="fraud0",modelrelease_dev_version=~"a0|b0""#;
+    let counts =
+        template(crate::settings::TemplateKind::Counts, "x{$selector} offset $window + y{n=$namespace}");
+    assert_eq!(counts, format!("x{{{pods}}} offset 30s + y{{n=\"ml\"}}"));
+    let gauge = template(crate::settings::TemplateKind::Gauge, "x{$selector}");
+    assert!(gauge.contains(&format!("(x{{{pods}}})")) && stats(&gauge) == ["ga"], "{gauge}");
+}
