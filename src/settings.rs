@@ -74,6 +74,14 @@ fn first_line(text: &str) -> String {
 
 /// The first value that cannot be meant.
 fn problem(settings: &Settings) -> Option<(String, String)> {
+    of_sources(settings)
+        .or_else(|| of_templates(settings))
+        .or_else(|| of_istiod(settings))
+        .or_else(|| of_gateways(settings))
+        .or_else(|| of_waits(settings))
+}
+
+fn of_sources(settings: &Settings) -> Option<(String, String)> {
     for (at, source) in settings.prometheus.sources.iter().enumerate() {
         let field = |name: &str| format!("prometheus.sources[{at}].{name}");
         if source.name.is_empty() {
@@ -101,6 +109,10 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
             return Some((field("headers"), problem));
         }
     }
+    None
+}
+
+fn of_templates(settings: &Settings) -> Option<(String, String)> {
     for (at, template) in settings.query_templates.iter().enumerate() {
         let field = |name: &str| format!("queryTemplates[{at}].{name}");
         if template.name.is_empty() {
@@ -119,6 +131,10 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
             ));
         }
     }
+    None
+}
+
+fn of_istiod(settings: &Settings) -> Option<(String, String)> {
     if let Some(url) = &settings.traffic.istiod
         && let Err(problem) = crate::istiod::endpoint(url)
     {
@@ -127,6 +143,10 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
     if settings.traffic.istiod_token_file.as_ref().is_some_and(|file| !file.starts_with('/')) {
         return Some(("traffic.istiodTokenFile".to_owned(), WHOLE_PATH.into()));
     }
+    None
+}
+
+fn of_gateways(settings: &Settings) -> Option<(String, String)> {
     for (at, set) in settings.gateways.iter().enumerate() {
         let field = |name: &str| format!("gateways[{at}].{name}");
         if set.name.is_empty() || set.name.contains('.') {
@@ -169,6 +189,10 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
             ));
         }
     }
+    None
+}
+
+fn of_waits(settings: &Settings) -> Option<(String, String)> {
     let waits = [
         ("propagationWaitSeconds", settings.propagation_wait_seconds),
         ("detectSeconds", settings.detect_seconds),
