@@ -172,7 +172,7 @@ pub enum Command {
         /// A manifest, `-` for standard input, in place of a release in the cluster.
         #[arg(short = 'f', long = "filename", value_name = "FILE", conflicts_with = "name")]
         file: Option<PathBuf>,
-        /// Address of the Prometheus, as in http://localhost:9090.
+        /// Address of the Prometheus, as in `http://localhost:9090`.
         #[arg(long, value_name = "URL")]
         prometheus: String,
         /// Where requests are counted, as in the operator's settings: istio, istio-gateway, envoy or server.

@@ -1,11 +1,11 @@
 //! The only place that asks the cluster. Objects are read as they are stored: whether they make sense is for the reader
 //! to say, and an object of another version must not keep the others from being shown.
 
-use std::future::Future;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -134,7 +134,7 @@ impl Cluster {
     pub async fn get(&self, name: &str) -> Result<Value, CliError> {
         let what = format!("read ModelRelease {}", self.named(name));
         let api = self.releases(&Scope::Namespace);
-        match self.call(&what, ("get", RELEASES), &Scope::Namespace, api.get(name)).await {
+        match self.call(&what, ("get", RELEASES), &Scope::Namespace, api.get(name).boxed()).await {
             Ok(object) => Ok(value(object)),
             Err(CliError::Answered { code: 404, .. }) => Err(self.absent(name).await),
             Err(error) => Err(error),
@@ -162,7 +162,8 @@ impl Cluster {
             Scope::One(name) => ListParams::default().fields(&format!("metadata.name={name}")),
             Scope::All | Scope::Namespace => ListParams::default(),
         };
-        match self.call("list ModelReleases", ("list", RELEASES), scope, api.list(&parameters)).await {
+        match self.call("list ModelReleases", ("list", RELEASES), scope, api.list(&parameters).boxed()).await
+        {
             Ok(list) => {
                 let version = list.metadata.resource_version.clone().unwrap_or_default();
                 Ok((list.items.into_iter().map(value).collect(), version))
@@ -191,7 +192,7 @@ impl Cluster {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &described);
         let parameters = ListParams::default().labels(&format!("{LABEL_NAME}={release}"));
         let what = format!("list {plural} of ModelRelease {}", self.named(release));
-        match self.call(&what, ("list", resource), &Scope::Namespace, api.list(&parameters)).await {
+        match self.call(&what, ("list", resource), &Scope::Namespace, api.list(&parameters).boxed()).await {
             Ok(list) => Ok(Some(list.items.into_iter().map(stored).collect())),
             Err(CliError::Forbidden { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -215,7 +216,7 @@ impl Cluster {
         let parameters =
             PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let patch = Patch::Merge(&body);
-        let request = api.patch(name, &parameters, &patch);
+        let request = api.patch(name, &parameters, &patch).boxed();
         match self.call(&what, ("patch", RELEASES), &Scope::Namespace, request).await {
             Ok(object) => Ok(Some(value(object))),
             Err(CliError::Answered { code: 409, .. }) => Ok(None),
@@ -234,7 +235,7 @@ impl Cluster {
             Scope::All | Scope::Namespace => WatchParams::default(),
         };
         let parameters = parameters.timeout(WATCH);
-        let request = api.watch(&parameters, version);
+        let request = api.watch(&parameters, version).boxed();
         let stream = self.call("watch ModelReleases", ("watch", RELEASES), scope, request).await?;
         Ok(stream.boxed())
     }
@@ -247,7 +248,7 @@ impl Cluster {
         let what = format!("ask which versions of {GROUP} there are");
         let request = http::Request::get(format!("/apis/{GROUP}")).body(Vec::new());
         let request = request.map_err(|error| CliError::Usage(error.to_string()))?;
-        let asked = self.client.request::<APIGroup>(request);
+        let asked = self.client.request::<APIGroup>(request).boxed();
         match self.call(&what, ("get", "the API's versions"), &Scope::All, asked).await {
             Ok(group) => Ok(group.versions.into_iter().map(|version| version.version).collect()),
             Err(CliError::Answered { code: 404, .. }) => Ok(Vec::new()),
@@ -261,7 +262,7 @@ impl Cluster {
         what: &str,
         right: (&'static str, &'static str),
         scope: &Scope,
-        request: impl Future<Output = Result<T, kube::Error>>,
+        request: BoxFuture<'_, Result<T, kube::Error>>,
     ) -> Result<T, CliError> {
         match tokio::time::timeout(LIMIT, request).await {
             Ok(Ok(answer)) => Ok(answer),

@@ -177,10 +177,10 @@ impl CliError {
 
 /// An error with its causes in one line, none of them twice.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut said = plain(&error.to_string());
+    let mut said = plain(error.to_string());
     let mut cause = error.source();
     while let Some(inner) = cause {
-        let text = plain(&inner.to_string());
+        let text = plain(inner.to_string());
         if !said.contains(&text) {
             said = format!("{said}: {text}");
         }

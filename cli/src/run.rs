@@ -43,7 +43,7 @@ pub async fn run(cli: &Cli, shell: &mut Shell<'_>) -> Result<u8, CliError> {
         | Command::Retry { .. }
         | Command::Version { client: false } => {
             let cluster = Cluster::connect(&cli.common).await?;
-            on(&cluster, &cli.command, shell).await
+            Box::pin(on(&cluster, &cli.command, shell)).await
         }
     }
 }

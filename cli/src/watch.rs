@@ -53,17 +53,15 @@ impl<'a> Watch<'a> {
                 self.stale = false;
                 return Ok(Change::Again(all));
             }
-            let event = match &mut self.events {
-                Some(events) => events.next().await,
-                None => {
-                    match self.cluster.watch(&self.scope, &self.version).await {
-                        Ok(events) => self.events = Some(events),
-                        Err(CliError::Answered { code: 410, .. }) => self.stale = true,
-                        Err(error) => self.failed(error).await?,
-                    }
-                    continue;
+            let Some(events) = &mut self.events else {
+                match self.cluster.watch(&self.scope, &self.version).await {
+                    Ok(events) => self.events = Some(events),
+                    Err(CliError::Answered { code: 410, .. }) => self.stale = true,
+                    Err(error) => self.failed(error).await?,
                 }
+                continue;
             };
+            let event = events.next().await;
             match event {
                 Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
                     self.seen(object.metadata.resource_version.as_deref());

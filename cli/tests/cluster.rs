@@ -53,7 +53,7 @@ async fn run(server: &Arc<ApiServer>, line: &str, human: Option<bool>) -> Said {
         clock: &|| "2030-01-01T00:00:00Z".parse::<Timestamp>().unwrap(),
         human: &mut human,
     };
-    let answer = on(&cluster, &cli.command, &mut shell).await;
+    let answer = Box::pin(on(&cluster, &cli.command, &mut shell)).await;
     let code = answer.as_ref().map_or_else(CliError::exit_code, |code| *code);
     Said {
         code,
@@ -370,6 +370,6 @@ async fn a_reader_that_has_seen_enough_is_no_fault() {
         clock: &Timestamp::now,
         human: &mut human,
     };
-    let error = on(&cluster, &cli.command, &mut shell).await.unwrap_err();
+    let error = Box::pin(on(&cluster, &cli.command, &mut shell)).await.unwrap_err();
     assert_eq!((error.exit_code(), error.told()), (DONE, None));
 }

@@ -64,7 +64,7 @@ pub async fn promote(cluster: &Cluster, word: &Word, shell: &mut Shell<'_>) -> R
         let question = asks.then(|| format!("Promote {} of {} without that?", answer.value, word.name));
         Ok(Said { question, ..said(PROMOTE, answer) })
     };
-    write(cluster, &word.name, decide, shell).await
+    Box::pin(write(cluster, &word.name, decide, shell)).await
 }
 
 /// Rolls back the version on trial, else the live one. `hold`: and lets nothing new start.
@@ -82,7 +82,7 @@ pub async fn roll_back(
         once(release, ROLLBACK, &answer.value)?;
         Ok(said(ROLLBACK, answer))
     };
-    write(cluster, name, decide, shell).await
+    Box::pin(write(cluster, name, decide, shell)).await
 }
 
 /// Lets nothing new happen.
@@ -95,7 +95,7 @@ pub async fn pause(cluster: &Cluster, name: &str, shell: &mut Shell<'_>) -> Resu
         let message = "nothing new happens until it is resumed; guardrails still act".to_owned();
         Ok(said(PAUSE, Answer { value: "true".to_owned(), message, skips: Vec::new() }))
     };
-    write(cluster, name, decide, shell).await
+    Box::pin(write(cluster, name, decide, shell)).await
 }
 
 /// Takes back a pause; a rollback too, if that is confirmed.
@@ -127,7 +127,7 @@ pub async fn resume(cluster: &Cluster, word: &Word, shell: &mut Shell<'_>) -> Re
         }
         Ok(Said { message: messages.join("; "), ..all })
     };
-    write(cluster, &word.name, decide, shell).await
+    Box::pin(write(cluster, &word.name, decide, shell)).await
 }
 
 /// Tries again what was rolled back.
@@ -139,7 +139,7 @@ pub async fn retry(cluster: &Cluster, name: &str, shell: &mut Shell<'_>) -> Resu
         let token = format!("cli-{now:.3}");
         Ok(said(RETRY, explain::retry(release, seen, &token, now)?))
     };
-    write(cluster, name, decide, shell).await
+    Box::pin(write(cluster, name, decide, shell)).await
 }
 
 fn said(key: &str, answer: Answer) -> Said {

@@ -113,10 +113,11 @@ fn samples(spec: &ModelReleaseSpec, rate: f64) -> Option<(String, String)> {
         dispersion: None,
     };
     let rollout = spec.rollout.as_ref();
-    let last = rollout.and_then(|rollout| rollout.steps.as_ref()?.last()).map(|step| step.traffic_percent);
-    let percent = last.or(rollout.and_then(|rollout| rollout.traffic_percent)).unwrap_or(10);
+    let last_step =
+        rollout.and_then(|rollout| rollout.steps.as_ref()?.last()).map(|step| step.traffic_percent);
+    let share = last_step.or(rollout.and_then(|rollout| rollout.traffic_percent)).unwrap_or(10);
     let needed =
-        answers_expected(SHARE, f64::from(percent), &bounds).map_or(least, |answers| answers.max(least));
+        answers_expected(SHARE, f64::from(share), &bounds).map_or(least, |answers| answers.max(least));
     let minutes = needed / rate;
     let most = longest(spec).as_secs_f64() / 60.0;
     (minutes > most).then(|| {

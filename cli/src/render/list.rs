@@ -65,8 +65,8 @@ fn shown(text: String) -> String {
 /// The status of a condition; empty without one.
 fn condition(release: &Value, kind: &str) -> String {
     let all = release.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let found = all.filter(|c| c.get("type").and_then(Value::as_str) == Some(kind));
-    found.filter_map(|c| c.get("status")?.as_str()).next().unwrap_or_default().to_owned()
+    let mut found = all.filter(|c| c.get("type").and_then(Value::as_str) == Some(kind));
+    found.find_map(|c| c.get("status")?.as_str()).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
