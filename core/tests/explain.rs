@@ -217,7 +217,7 @@ fn a_rollback_by_hand_names_who_leaves_and_where_to() {
 
 #[test]
 fn what_was_said_to_be_rolled_back_is_rolled_back() {
-    for mut world in [World::analyzing("v1", "v2"), World::baking(), World::alone(), World::growing()] {
+    for mut world in vec![World::analyzing("v1", "v2"), World::baking(), World::alone(), World::growing()] {
         let leaves = rollback(&world).unwrap().value;
         world.say(ROLLBACK, Some(&leaves));
         let world = world.until("it left", |w| w.phase() == Phase::RolledBack);
@@ -232,7 +232,7 @@ fn a_promotion_by_hand_says_what_it_passes_over() {
     assert_eq!(answer.value, "v2");
     assert!(answer.skips.iter().any(|skip| skip.starts_with("model_accuracy: ")), "{answer:?}");
     assert!(answer.skips.iter().any(|skip| skip.ends_with("of the time at 10 %")), "{answer:?}");
-    for (world, why) in [
+    for (world, why) in vec![
         (World::serving("v1"), "nothing is on trial"),
         (World::rolled_back(), "v2 was rolled back (ErrorRateExceeded)"),
         (World::promoting(), "v2 is being promoted already"),
