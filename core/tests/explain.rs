@@ -63,6 +63,9 @@ fn watched(world: World, what: &str, done: impl Fn(&World) -> bool) -> World {
     })
 }
 
+/// How a world begins.
+type Begins = fn() -> World;
+
 #[test]
 fn what_is_said_to_be_due_is_what_the_operator_does() {
     let mut better = World::serving("v1");
@@ -217,7 +220,9 @@ fn a_rollback_by_hand_names_who_leaves_and_where_to() {
 
 #[test]
 fn what_was_said_to_be_rolled_back_is_rolled_back() {
-    for mut world in vec![World::analyzing("v1", "v2"), World::baking(), World::alone(), World::growing()] {
+    let worlds: [Begins; 4] = [|| World::analyzing("v1", "v2"), World::baking, World::alone, World::growing];
+    for world in worlds {
+        let mut world = world();
         let leaves = rollback(&world).unwrap().value;
         world.say(ROLLBACK, Some(&leaves));
         let world = world.until("it left", |w| w.phase() == Phase::RolledBack);
@@ -232,12 +237,14 @@ fn a_promotion_by_hand_says_what_it_passes_over() {
     assert_eq!(answer.value, "v2");
     assert!(answer.skips.iter().any(|skip| skip.starts_with("model_accuracy: ")), "{answer:?}");
     assert!(answer.skips.iter().any(|skip| skip.ends_with("of the time at 10 %")), "{answer:?}");
-    for (world, why) in vec![
-        (World::serving("v1"), "nothing is on trial"),
-        (World::rolled_back(), "v2 was rolled back (ErrorRateExceeded)"),
-        (World::promoting(), "v2 is being promoted already"),
-        (World::replacing(), "v2 replaces stable already"),
-    ] {
+    let cases: [(Begins, &str); 4] = [
+        (|| World::serving("v1"), "nothing is on trial"),
+        (World::rolled_back, "v2 was rolled back (ErrorRateExceeded)"),
+        (World::promoting, "v2 is being promoted already"),
+        (World::replacing, "v2 replaces stable already"),
+    ];
+    for (world, why) in cases {
+        let world = world();
         let refused = promote(&world.object, &seen(&world), world.now).unwrap_err().to_string();
         assert!(refused.starts_with(why), "{refused}");
     }

@@ -92,7 +92,11 @@ fn too_few_answers_hold_even_a_perfect_canary() {
     let look = trial.run(1..=9, |_| Block::new([225, 450, 10, 10], [0, 450, 0, 50]));
     assert_eq!(quality(&look).reason, Some(Reason::TooFewSamples));
     assert!(!look.step_gate);
-    assert!(message(&look).contains("100 labelled answers of 2 are needed; about 10 more to pass"), "{}", message(&look));
+    assert!(
+        message(&look).contains("100 labelled answers of 2 are needed; about 10 more to pass"),
+        "{}",
+        message(&look)
+    );
     assert!(passes(&trial.run(10..=10, |_| Block::new([225, 450, 10, 10], [0, 450, 0, 50]))));
 }
 
