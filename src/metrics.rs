@@ -152,7 +152,7 @@ impl Metrics {
 
     /// Adds the series of each release, as their status stands in the cache at the time of the scrape. Only a leader
     /// tells them, and they go with the release.
-    pub fn tell_releases(&self, caches: Caches, settings: Arc<Settings>) {
+    pub fn tell_releases(&self, caches: Caches, settings: Current) {
         let releases = Releases::new(caches, settings, self.0.leads.clone(), self.0.decisions.clone());
         self.registry().register_collector(Box::new(releases));
     }

@@ -8,7 +8,7 @@ mod fleet;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -52,13 +52,21 @@ type Outcome = Result<(u16, Vec<u8>), Unanswered>;
 pub struct Prometheus(Arc<Inner>);
 
 struct Inner {
+    asked: RwLock<Arc<Asked>>,
+    metrics: Metrics,
+    clock: Clock,
+    limit: Duration,
+}
+
+/// Who is asked, until the settings change.
+struct Asked {
     client: Wire,
     sources: HashMap<String, Arc<Server>>,
-    clock: Clock,
 }
 
 struct Server {
     name: String,
+    source: Source,
     query: Uri,
     headers: HeaderMap,
     token_file: Option<PathBuf>,
@@ -155,9 +163,61 @@ impl Prometheus {
         clock: &Clock,
         limit: Duration,
     ) -> Result<Self, PrometheusError> {
+        let asked = Asked::new(sources, None, metrics, clock, limit)?;
+        let (metrics, clock) = (metrics.clone(), clock.clone());
+        Ok(Self(Arc::new(Inner { asked: RwLock::new(Arc::new(asked)), metrics, clock, limit })))
+    }
+
+    /// Asks these sources from now on. Those that are as they were keep what is known of them; what is under way ends as
+    /// it began.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; the sources then stay as they were.
+    pub fn renew(&self, sources: &[Source]) -> Result<(), PrometheusError> {
+        let Inner { metrics, clock, limit, .. } = &*self.0;
+        let asked = Asked::new(sources, Some(&self.asked()), metrics, clock, *limit)?;
+        *self.0.asked.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(asked);
+        Ok(())
+    }
+
+    fn asked(&self) -> Arc<Asked> {
+        self.0.asked.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks, all at once, and waits for every answer.
+    pub async fn ask(&self, queries: Vec<Query>) -> Vec<Answer> {
+        join_all(queries.into_iter().map(|query| self.ask_one(query))).await
+    }
+
+    async fn ask_one(&self, query: Query) -> Answer {
+        let Query { id, source, question, about, time } = query;
+        let asked_at = self.0.clock.now();
+        let asked = self.asked();
+        let outcome = match asked.sources.get(&source) {
+            Some(server) => server.place(&asked.client, question, &about, time).await,
+            // The core names only sources of the settings; another is as good as away.
+            None => Err(Unanswered::Unreachable),
+        };
+        Answer { id, asked_at, outcome }
+    }
+}
+
+impl Asked {
+    /// Servers for these sources; those of `before` that are the same go on.
+    fn new(
+        sources: &[Source],
+        before: Option<&Self>,
+        metrics: &Metrics,
+        clock: &Clock,
+        limit: Duration,
+    ) -> Result<Self, PrometheusError> {
         let servers = sources
             .iter()
             .map(|source| {
+                let kept = before.and_then(|before| before.sources.get(&source.name));
+                if let Some(kept) = kept.filter(|kept| kept.source == *source) {
+                    return Ok((source.name.clone(), kept.clone()));
+                }
                 let query = endpoint(&source.url).map_err(|problem| PrometheusError::Address {
                     source_name: source.name.clone(),
                     problem,
@@ -169,6 +229,7 @@ impl Prometheus {
                 metrics.prometheus_source(&source.name);
                 let server = Server {
                     name: source.name.clone(),
+                    source: source.clone(),
                     query,
                     headers,
                     token_file: source.token_file.as_ref().map(PathBuf::from),
@@ -182,24 +243,7 @@ impl Prometheus {
                 Ok((source.name.clone(), Arc::new(server)))
             })
             .collect::<Result<HashMap<_, _>, _>>()?;
-        let client = Wire::new(sources)?;
-        Ok(Self(Arc::new(Inner { client, sources: servers, clock: clock.clone() })))
-    }
-
-    /// Asks, all at once, and waits for every answer.
-    pub async fn ask(&self, queries: Vec<Query>) -> Vec<Answer> {
-        join_all(queries.into_iter().map(|query| self.ask_one(query))).await
-    }
-
-    async fn ask_one(&self, query: Query) -> Answer {
-        let Query { id, source, question, about, time } = query;
-        let asked_at = self.0.clock.now();
-        let outcome = match self.0.sources.get(&source) {
-            Some(server) => server.place(&self.0.client, question, &about, time).await,
-            // The core names only sources of the settings; another is as good as away.
-            None => Err(Unanswered::Unreachable),
-        };
-        Answer { id, asked_at, outcome }
+        Ok(Self { client: Wire::new(sources)?, sources: servers })
     }
 }
 

@@ -25,6 +25,7 @@ use crate::memory::{Memory, at_least};
 use crate::metrics::Metrics;
 use crate::observe::observe;
 use crate::prometheus::Prometheus;
+use crate::settings::Current;
 use crate::warmup::Warmups;
 use crate::watch::{Caches, ReleaseKey};
 
@@ -38,7 +39,7 @@ pub type Step = fn(&ModelRelease, &Observed, &Settings, Timestamp) -> Plan;
 #[derive(Clone, Debug)]
 pub struct Ports {
     /// The administrator's settings.
-    pub settings: Arc<Settings>,
+    pub settings: Current,
     /// What the watches have seen.
     pub caches: Caches,
     /// What is remembered between looks.
@@ -100,7 +101,9 @@ impl Failure {
 /// # Errors
 /// [`Failure`]; whatever was done stays done, and the next look computes the rest.
 pub async fn reconcile(key: &ReleaseKey, ports: &Ports) -> Result<Looked, Failure> {
-    let Some((read, observed)) = world(key, ports).await? else {
+    // One look rests on one version of them, whatever is edited meanwhile.
+    let settings = ports.settings.now();
+    let Some((read, observed)) = world(key, ports, &settings).await? else {
         ports.memory.forget(key);
         ports.warmups.follow(key, &ports.caches, None);
         return Ok(Looked::Gone);
@@ -109,13 +112,13 @@ pub async fn reconcile(key: &ReleaseKey, ports: &Ports) -> Result<Looked, Failur
         Ok(release) => release,
         Err(cause) => match read.deleted() {
             Some(metadata) => {
-                let plan = guarded(|| bury(metadata, &observed, &ports.settings, ports.clock.now()));
+                let plan = guarded(|| bury(metadata, &observed, &settings, ports.clock.now()));
                 return follow(key, &read, plan, ports).await;
             }
             None => return undecodable(&read, ports, &cause).await,
         },
     };
-    let plan = guarded(|| (ports.step)(&release, &observed, &ports.settings, ports.clock.now()));
+    let plan = guarded(|| (ports.step)(&release, &observed, &settings, ports.clock.now()));
     follow(key, &read, plan, ports).await
 }
 
@@ -135,7 +138,11 @@ async fn follow(key: &ReleaseKey, read: &Read, plan: Option<Plan>, ports: &Ports
 }
 
 /// Everything that a decision rests on, the release read last. None if there is none.
-async fn world(key: &ReleaseKey, ports: &Ports) -> Result<Option<(Read, Observed)>, ApiError> {
+async fn world(
+    key: &ReleaseKey,
+    ports: &Ports,
+    settings: &Settings,
+) -> Result<Option<(Read, Observed)>, ApiError> {
     let cached = up_to_date(key, ports).await;
     if ports.caches.release(key).is_none() {
         // What a deleted release leaves wakes it until all of it is gone. It is not asked for each time: if one of that
@@ -147,7 +154,7 @@ async fn world(key: &ReleaseKey, ports: &Ports) -> Result<Option<(Read, Observed
     let mut observed = observe(key, &uid, &ports.caches, &ports.memory, &ports.cluster).await?;
     if let Some(cached) = &cached {
         let now = ports.clock.now();
-        let asks = guarded(|| queries(cached, &observed, &ports.settings, now)).unwrap_or_default();
+        let asks = guarded(|| queries(cached, &observed, settings, now)).unwrap_or_default();
         observed.warmup = ports.warmups.follow(key, &ports.caches, asks.warmup.as_ref());
         observed.pushes = ports.istiod.pushes();
         if let Some(until) = asks.pushes_until {

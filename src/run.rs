@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::orphans;
 use crate::prometheus::{Prometheus, PrometheusError};
 use crate::reconcile::Ports;
-use crate::settings::{self, SettingsError};
+use crate::settings::{self, Current, SettingsError};
 use crate::warmup::Warmups;
 use crate::watch::{Caches, scopes, start};
 
@@ -82,7 +82,8 @@ impl RunError {
 /// If it cannot begin.
 pub async fn run(args: Args) -> Result<(), RunError> {
     let namespaces = args.namespaces().ok_or(RunError::NoNamespaces)?;
-    let settings = Arc::new(settings::load(args.settings.as_deref())?);
+    let (put, current) = Current::new(settings::load(args.settings.as_deref())?);
+    let settings = current.now();
     let config = config(&args).await?;
     let client = client(config.clone())?;
     let clock = Clock::system();
@@ -104,7 +105,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
 
     let scopes = scopes(&namespaces, &settings);
     let (caches, woken) = Caches::new(&scopes);
-    metrics.tell_releases(caches.clone(), settings.clone());
+    metrics.tell_releases(caches.clone(), current.clone());
     let memory = Memory::default();
     let (events, publish) = Events::new(client.clone(), &identity, metrics.clone());
     let cluster = Cluster::new(client.clone(), metrics.clone(), memory.clone(), events);
@@ -129,8 +130,11 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         lead
     };
     let istiod = Istiod::new(&settings.traffic, &metrics, &clock);
+    if let Some(file) = args.settings {
+        background.spawn(settings::follow(file, put, prometheus.clone(), caches.clone()));
+    }
     let ports = Ports {
-        settings,
+        settings: current,
         caches,
         memory,
         cluster,
@@ -144,7 +148,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     };
     background.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
     if ports.istiod.is_there() {
-        let (settings, caches) = (ports.settings.clone(), ports.caches.clone());
+        let caches = ports.caches.clone();
         background.spawn(istiod::run(ports.istiod.clone(), settings, caches, lead.clone()));
     }
     let mut work = JoinSet::new();

@@ -1,8 +1,12 @@
 //! Reads the administrator's settings from their file, and says what is wrong with them.
 
+mod follow;
+
 use std::path::{Path, PathBuf};
 
 use model_release_core::settings::Settings;
+
+pub use follow::{Current, Put, follow};
 
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]

@@ -111,14 +111,14 @@ impl Part<'_> {
 /// Tells the series of each release.
 pub struct Releases {
     caches: Caches,
-    settings: Arc<Settings>,
+    settings: Current,
     leads: Arc<AtomicU64>,
     decisions: Decisions,
 }
 
 impl Releases {
     /// Of the releases in these caches.
-    pub fn new(caches: Caches, settings: Arc<Settings>, leads: Arc<AtomicU64>, decisions: Decisions) -> Self {
+    pub fn new(caches: Caches, settings: Current, leads: Arc<AtomicU64>, decisions: Decisions) -> Self {
         Self { caches, settings, leads, decisions }
     }
 
@@ -154,7 +154,7 @@ impl Releases {
         for check in analysis.quality.iter().chain(&analysis.guardrails) {
             measured(part, check);
         }
-        let wanted = Release::parse(object, &self.settings).analysis;
+        let wanted = Release::parse(object, &self.settings.now()).analysis;
         let mut bound = |check: &str, bound: &str, value: Option<f64>| {
             if let Some(value) = value {
                 part.add(BOUND, &[("check", check), ("bound", bound)], value);

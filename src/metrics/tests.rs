@@ -1,6 +1,7 @@
 //! Tests of the page: names, labels, and what goes with a release.
 
 use model_release_core::api::spec::ModelRelease;
+use model_release_core::settings::Settings;
 use serde_json::json;
 
 use super::*;
@@ -50,7 +51,7 @@ fn scope() -> Scope {
 fn told() -> (Metrics, Caches) {
     let (caches, _woken) = Caches::new(&[]);
     let metrics = Metrics::default();
-    metrics.tell_releases(caches.clone(), Arc::default());
+    metrics.tell_releases(caches.clone(), Settings::default().into());
     caches.take(&scope(), Change::Set(release("fraud")));
     (metrics, caches)
 }

@@ -18,6 +18,7 @@ use model_release_operator::metrics::Metrics;
 use model_release_operator::orphans;
 use model_release_operator::prometheus::Prometheus;
 use model_release_operator::reconcile::{Ports, Step};
+use model_release_operator::settings::Current;
 use model_release_operator::warmup::Warmups;
 use model_release_operator::watch::{Caches, scopes, start};
 use tokio::sync::watch;
@@ -62,7 +63,8 @@ impl Operator {
         // Far from the machine's time: whoever read that by accident would be found out.
         let clock = Clock::following_timers("2030-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
         let (metrics, memory, health) = (Metrics::default(), Memory::default(), Arc::new(Health::default()));
-        let settings = Arc::new(settings);
+        let current = Current::from(settings);
+        let settings = current.now();
         let scopes = scopes(&Namespaces::All, &settings);
         let (caches, woken) = Caches::new(&scopes);
         let (events, publish) = Events::new(client.clone(), "test", metrics.clone());
@@ -85,7 +87,7 @@ impl Operator {
         let gateways = Gateways::default();
         let istiod = Istiod::new(&settings.traffic, &metrics, &clock);
         let ports = Ports {
-            settings,
+            settings: current,
             caches,
             memory,
             cluster,
@@ -99,7 +101,7 @@ impl Operator {
         };
         tasks.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
         if ports.istiod.is_there() {
-            let (settings, caches) = (ports.settings.clone(), ports.caches.clone());
+            let caches = ports.caches.clone();
             tasks.spawn(istiod::run(ports.istiod.clone(), settings, caches, lead.clone()));
         }
         let mut work = JoinSet::new();
