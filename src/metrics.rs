@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::settings::Current;
 use jiff::Timestamp;
 use model_release_core::api::status::HistoryEntry;
 use model_release_core::observed::{Part, Push};
 use model_release_core::pushes::Gateway;
-use model_release_core::settings::Settings;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

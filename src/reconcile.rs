@@ -1,7 +1,6 @@
 //! One look at one release: observe, decide, commit, apply. The only caller of the core's `step`.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::settings::Current;
 use jiff::Timestamp;
 use model_release_core::api::spec::ModelRelease;
 use model_release_core::api::status::{
     Act, CheckStatus, HistoryEntry, ModelReleaseStatus, Phase, Track, Verdict,
 };
 use model_release_core::release::Release;
-use model_release_core::settings::Settings;
 use model_release_core::version::{Hash, object_name};
 use model_release_core::wanted;
 use prometheus_client::collector::Collector;
