@@ -9,6 +9,7 @@ pub mod load;
 pub mod manifest;
 pub mod observe;
 pub mod outcome;
+pub mod plugin;
 pub mod releases;
 pub mod report;
 pub mod screen;
@@ -73,19 +74,20 @@ pub async fn run(options: &Options) -> Result<Report> {
     println!();
     let stories = tell(&stage).await;
     lap("stories", &mut clock);
+    let asked = plugin::ask(&stage).await?;
     let (auditor, unbroken) = match stage.testimony().await {
         Ok(testimony) => (testimony.line, true),
         Err(error) => (error.to_string(), false),
     };
     let ended_well = unbroken && stories.iter().all(Outcome::ended_well);
-    Ok(Report { at: Timestamp::now().to_string(), ended_well, stages, stories, auditor })
+    Ok(Report { at: Timestamp::now().to_string(), ended_well, stages, stories, auditor, asked })
 }
 
 /// Tells the four stories and shows how they go.
 pub async fn tell(stage: &Arc<Stage>) -> Vec<Outcome> {
     let board = Board::default();
     let (done, ended) = oneshot::channel();
-    let screen = tokio::spawn(screen::show(Arc::clone(&board), ended));
+    let screen = tokio::spawn(screen::show(Arc::clone(&board), stage.releases.clone(), ended));
     // Four stories at once are a large future; it is made once.
     let stories = Box::pin(stories::tell(stage, &board)).await;
     // If nobody listens any more the screen is gone already.

@@ -152,7 +152,7 @@ mod tests {
     fn a_source_and_a_template_are_taken_without_a_restart() {
         let (taken, now) = taken(
             "prometheus: {sources: [{name: default, url: 'http://two:9090'}, {name: late, url: 'http://three:9090'}]}\n\
-             queryTemplates: [{name: drift, kind: Share, query: 'sum(drift{$selector})'}]",
+             queryTemplates: [{name: drift, kind: Gauge, query: 'sum(drift{$selector})'}]",
         );
         assert_eq!(taken, Ok(Some(vec![])));
         assert_eq!(now.prometheus.sources.len(), 2);

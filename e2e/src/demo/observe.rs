@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use model_release_core::api::ModelRelease;
 use model_release_core::api::status::{ModelReleaseStatus, Phase, Track};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,6 +20,8 @@ const EVERY: Duration = Duration::from_millis(150);
 /// One look at one release.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
+    /// The release; none before the first look.
+    pub release: Option<Arc<ModelRelease>>,
     /// Its status.
     pub status: ModelReleaseStatus,
     /// What clients got so far.
@@ -113,7 +116,8 @@ impl Observer {
             while !tell.is_closed() {
                 let start = Instant::now();
                 if let Ok(release) = releases.get(&name).await {
-                    last.status = release.status.unwrap_or_default();
+                    last.status = release.status.clone().unwrap_or_default();
+                    last.release = Some(Arc::new(release));
                 }
                 last.load = load.totals();
                 let recent = envoy.borrow().clone();

@@ -1,8 +1,12 @@
 //! The releases of one namespace: written, annotated and read as a user would.
 
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
-use model_release_core::api::ModelRelease;
+use kubectl_modelrelease::render::tree::Beside;
 use model_release_core::api::status::{HistoryEntry, ModelReleaseStatus, Phase, Track, VersionStatus};
+use model_release_core::api::{LABEL_NAME, ModelRelease};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -15,6 +19,10 @@ const MANAGER: &str = "model-release-demo";
 pub struct Releases {
     api: Api<ModelRelease>,
     namespace: String,
+}
+
+fn values(objects: &[impl Serialize]) -> Vec<Value> {
+    objects.iter().filter_map(|object| serde_json::to_value(object).ok()).collect()
 }
 
 impl Releases {
@@ -52,6 +60,21 @@ impl Releases {
     /// If there is none, or the API server does not answer.
     pub async fn get(&self, name: &str) -> Result<ModelRelease> {
         self.api.get(name).await.map_err(|error| self.failed("read", name, &error))
+    }
+
+    /// What belongs to a release, as the plugin looks at it.
+    ///
+    /// # Errors
+    /// If the API server does not answer.
+    pub async fn beside(&self, name: &str) -> Result<Beside> {
+        let own = ListParams::default().labels(&format!("{LABEL_NAME}={name}"));
+        let client = self.api.clone().into_client();
+        let deployments = Api::<Deployment>::namespaced(client.clone(), &self.namespace);
+        let pods = Api::<Pod>::namespaced(client, &self.namespace);
+        let failed = |error: kube::Error| self.failed("list what belongs to", name, &error);
+        let (deployments, pods) =
+            tokio::try_join!(deployments.list(&own), pods.list(&own)).map_err(failed)?;
+        Ok(Beside { deployments: Some(values(&deployments.items)), pods: Some(values(&pods.items)) })
     }
 
     /// Names of all releases that there are.

@@ -6,6 +6,7 @@ use model_release_core::api::status::Numbers;
 use serde::Serialize;
 
 use super::outcome::Outcome;
+use super::plugin::Asked;
 
 /// What the demo found.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -21,6 +22,8 @@ pub struct Report {
     pub stories: Vec<Outcome>,
     /// What the auditor saw, in a line; or the violation that it found.
     pub auditor: String,
+    /// What the plugin answered at the end.
+    pub asked: Vec<Asked>,
 }
 
 impl Report {
@@ -67,6 +70,9 @@ impl Report {
         );
         if !self.auditor.is_empty() {
             let _ = writeln!(text, "{}", self.auditor);
+        }
+        for Asked { command, answer } in &self.asked {
+            let _ = writeln!(text, "\n$ {command}\n{}", answer.trim_end());
         }
         text
     }
@@ -137,7 +143,9 @@ mod tests {
             ..Outcome::default()
         };
         let auditor = "auditor: 7 revisions, 0 violations".to_owned();
-        Report { stories: vec![good, bad], auditor, ..Report::default() }
+        let asked =
+            vec![Asked { command: "kubectl modelrelease history better".into(), answer: "Promote\n".into() }];
+        Report { stories: vec![good, bad], auditor, asked, ..Report::default() }
     }
 
     #[test]
@@ -155,6 +163,7 @@ mod tests {
             "it was promoted",
             "1 of 2 stories",
             "auditor: 7 revisions, 0 violations",
+            "$ kubectl modelrelease history better\nPromote",
         ] {
             assert!(table.contains(part), "{part} is missing in\n{table}");
         }

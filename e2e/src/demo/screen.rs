@@ -1,45 +1,55 @@
 //! What is shown while the stories are told: a block that is redrawn on a terminal, else some lines each few seconds.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use model_release_core::api::status::{CheckStatus, Share, Track};
-use rustix::termios::tcgetwinsize;
+use jiff::Timestamp;
+use kubectl_modelrelease::render::list;
+use kubectl_modelrelease::render::tree::{self as plugin, Beside};
+use kubectl_modelrelease::screen::Style;
+use model_release_core::api::status::{CheckStatus, Phase, Share};
 use tokio::sync::oneshot;
 
 use super::observe::Seen;
-use super::releases::version;
+use super::releases::Releases;
 use super::story::{Board, Line};
 
 /// Redrawing on a terminal.
 const REDRAW: Duration = Duration::from_millis(500);
 /// A block of lines elsewhere.
 const LINES: Duration = Duration::from_secs(5);
+/// Between two lists of what belongs to the release that is shown as a tree.
+const BESIDE: Duration = Duration::from_secs(2);
 
-/// Shows the board until `done`; the last state stays.
-pub async fn show(board: Board, mut done: oneshot::Receiver<()>) {
-    let terminal = std::io::stdout().is_terminal();
-    let every = if terminal { REDRAW } else { LINES };
+/// Shows the board until `done`; the last state stays. On a terminal it is the plugin's own: the table of all releases and
+/// the tree of one; above it what only the demo knows.
+pub async fn show(board: Board, releases: Releases, mut done: oneshot::Receiver<()>) {
+    let style = Style::of_stdout(false);
+    let every = if style.redraws() { REDRAW } else { LINES };
     let start = Instant::now();
+    let mut focus = Focus::default();
     let mut drawn = 0;
     loop {
         let last = tokio::time::timeout(every, &mut done).await.is_ok();
         let lines = board.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let block = if terminal { block(&lines, start.elapsed()) } else { plain(&lines, start.elapsed()) };
+        let style = style.measured();
+        let block = if style.redraws() {
+            focus.follow(&lines, &releases).await;
+            block(&lines, &focus, start.elapsed(), style)
+        } else {
+            plain(&lines, start.elapsed())
+        };
         let mut text = String::new();
-        if terminal && drawn > 0 {
+        if style.redraws() && drawn > 0 {
             let _ = write!(text, "\x1b[{drawn}A\x1b[J");
         }
-        // A line that wraps could not be redrawn in place.
-        let width = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-        let width = if terminal && width > 0 { width - 1 } else { usize::MAX };
         for line in &block {
-            let cut: String = line.chars().take(width).collect();
-            let _ = writeln!(text, "{cut}");
+            let _ = writeln!(text, "{line}");
         }
-        drawn = block.len();
+        // Lines that were wrapped are several.
+        drawn = text.matches('\n').count();
         // Who closed the output does not want to see it; the stories go on.
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -49,30 +59,87 @@ pub async fn show(board: Board, mut done: oneshot::Receiver<()>) {
     }
 }
 
-/// The whole block: a head, and for each story what is so and what is awaited.
-fn block(lines: &[Line], elapsed: Duration) -> Vec<String> {
-    let head = format!(
-        "{:>4} s  {:<9} {:<12} {:<15} {:<31} {:<30} {}",
-        elapsed.as_secs(),
-        "release",
-        "phase",
-        "weight (seen)",
-        "accuracy stable / canary",
-        "verdict",
-        "clients: answered, failed"
-    );
-    let mut block = vec![head];
-    for line in lines {
-        let seen = line.seen.as_ref().map(|seen| seen.borrow().clone()).unwrap_or_default();
-        block.extend(story(line, &seen));
+/// The release that is shown as a tree, and what was last seen to belong to it.
+#[derive(Default)]
+struct Focus {
+    release: String,
+    beside: Beside,
+    seen: Option<Instant>,
+}
+
+impl Focus {
+    /// Looks at the first story in which something is going on, else where it looked before.
+    async fn follow(&mut self, lines: &[Line], releases: &Releases) {
+        let busy =
+            |line: &&Line| !matches!(look(line).phase(), Phase::Pending | Phase::Stable | Phase::RolledBack);
+        let Some(line) = lines.iter().find(busy).or_else(|| lines.iter().find(|l| l.release == self.release))
+        else {
+            return;
+        };
+        if line.release == self.release && self.seen.is_some_and(|at| at.elapsed() < BESIDE) {
+            return;
+        }
+        // What cannot be listed now is shown as it was.
+        if let Ok(beside) = releases.beside(&line.release).await {
+            self.beside = beside;
+        }
+        (self.release, self.seen) = (line.release.clone(), Some(Instant::now()));
     }
-    block
+}
+
+fn look(line: &Line) -> Seen {
+    line.seen.as_ref().map(|seen| seen.borrow().as_ref().clone()).unwrap_or_default()
+}
+
+/// What the demo knows of each story, the table of all releases, and the tree of one. A low terminal shows its end less.
+fn block(lines: &[Line], focus: &Focus, elapsed: Duration, style: Style) -> Vec<String> {
+    let now = Timestamp::now();
+    let cut = |text: String| match style.width {
+        // A line that wraps could not be redrawn in place.
+        Some(width) => text.chars().take(width.saturating_sub(1)).collect(),
+        None => text,
+    };
+    let mut all = Vec::new();
+    let mut objects = Vec::new();
+    let mut tree = Vec::new();
+    for line in lines {
+        let seen = look(line);
+        let shown = Shown::of(&seen);
+        let (seconds, letter, title) = (elapsed.as_secs(), line.letter, line.title);
+        let note = line.note.borrow();
+        all.push(cut(format!(
+            "{seconds:>4} s {letter} {title}: {}; Envoy {}, clients {}",
+            note.as_str(),
+            shown.envoy,
+            shown.clients
+        )));
+        let Some(release) = &seen.release else { continue };
+        objects.extend(serde_json::to_value(release.as_ref()).ok());
+        if line.release == focus.release {
+            tree = plugin::tree(release, &focus.beside, now, style);
+        }
+    }
+    if !objects.is_empty() {
+        all.push(String::new());
+        all.extend(list::table(&objects, false, now, style));
+    }
+    all.push(String::new());
+    all.extend(tree);
+    let rows = style.height.map_or(usize::MAX, |rows| rows.saturating_sub(1).max(1));
+    let mut left = rows;
+    all.retain(|line| {
+        let needs = line.matches('\n').count() + 1;
+        let fits = needs <= left;
+        left = if fits { left - needs } else { 0 };
+        fits
+    });
+    all
 }
 
 /// A line for each story, for a log.
 fn plain(lines: &[Line], elapsed: Duration) -> Vec<String> {
     let line = |line: &Line| {
-        let seen = line.seen.as_ref().map(|seen| seen.borrow().clone()).unwrap_or_default();
+        let seen = look(line);
         let shown = Shown::of(&seen);
         format!(
             "{:>4} s {} {}: {}, weight {} (Envoy {}), accuracy {}, {}; {}; {}",
@@ -89,29 +156,6 @@ fn plain(lines: &[Line], elapsed: Duration) -> Vec<String> {
         )
     };
     lines.iter().map(line).collect()
-}
-
-/// The lines of one story on a terminal.
-fn story(line: &Line, seen: &Seen) -> [String; 2] {
-    let shown = Shown::of(seen);
-    let names = [Track::Stable, Track::Canary, Track::Failed, Track::Previous];
-    let names: Vec<String> = names
-        .iter()
-        .filter_map(|&track| Some(format!("{} {}", track.as_str(), version(&seen.status, track)?.version)))
-        .collect();
-    [
-        format!(
-            "{:>4}    {:<9} {:<12} {:<15} {:<31} {:<30} {}",
-            line.letter,
-            line.release,
-            seen.phase().as_str(),
-            format!("{} ({})", shown.wanted, shown.envoy),
-            shown.accuracy,
-            shown.verdict,
-            shown.clients,
-        ),
-        format!("        {} | {} | {}", names.join(", "), seen.status.message, line.note.borrow().as_str()),
-    ]
 }
 
 /// What is seen of a release, in words.
@@ -155,56 +199,86 @@ fn verdict(check: &CheckStatus) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use model_release_core::api::ModelRelease;
     use serde_json::json;
     use tokio::sync::watch;
 
     use super::*;
 
+    fn line(release: Option<serde_json::Value>) -> Line {
+        let release: Option<ModelRelease> = release.map(|release| serde_json::from_value(release).unwrap());
+        let status = release.as_ref().and_then(|release| release.status.clone()).unwrap_or_default();
+        let seen =
+            Seen { release: release.map(Arc::new), status, envoy_percent: Some(19.6), ..Seen::default() };
+        let note = watch::channel("until it is promoted".to_owned()).1;
+        let seen = Some(watch::channel(Arc::new(seen)).1);
+        Line { letter: 'A', title: "a better model", release: "better".into(), note, seen }
+    }
+
+    fn analyzing() -> Line {
+        line(Some(json!({
+            "apiVersion": "modelrelease.dev/v1alpha1", "kind": "ModelRelease",
+            "metadata": {"name": "better", "namespace": "demo"},
+            "spec": {"runtime": {"image": "a"}, "stable": {"version": "epochs-2"}, "canary": {"version": "epochs-5"}},
+            "status": {
+                "phase": "Analyzing", "message": "quality undecided after 371 answers",
+                "versions": [
+                    {"hash": "s", "version": "epochs-2", "track": "stable"},
+                    {"hash": "c", "version": "epochs-5", "track": "canary"},
+                ],
+                "traffic": [
+                    {"hash": "s", "version": "epochs-2", "percent": 80},
+                    {"hash": "c", "version": "epochs-5", "percent": 20},
+                ],
+                "analysis": {"verdict": "Inconclusive", "quality": {
+                    "name": "model_accuracy", "verdict": "Inconclusive",
+                    "stable": {"value": "0.7980", "events": 1500}, "canary": {"value": "0.8480", "events": 371},
+                    "evidence": {"worse": "0.2", "good": "3.1", "needed": "20.0"},
+                }},
+            },
+        })))
+    }
+
     #[test]
-    fn a_story_shows_phase_weights_accuracy_verdict_and_what_it_waits_for() {
-        let status = json!({
-            "phase": "Analyzing", "message": "quality undecided after 371 answers",
-            "versions": [
-                {"hash": "s", "version": "epochs-2", "track": "stable"},
-                {"hash": "c", "version": "epochs-5", "track": "canary"},
-            ],
-            "traffic": [
-                {"hash": "s", "version": "epochs-2", "percent": 80},
-                {"hash": "c", "version": "epochs-5", "percent": 20},
-            ],
-            "analysis": {"verdict": "Inconclusive", "quality": {
-                "name": "model_accuracy", "verdict": "Inconclusive",
-                "stable": {"value": "0.7980", "events": 1500}, "canary": {"value": "0.8480", "events": 371},
-                "evidence": {"worse": "0.2", "good": "3.1", "needed": "20.0"},
-            }},
-        });
-        let seen = Seen {
-            status: serde_json::from_value(status).unwrap(),
-            envoy_percent: Some(19.6),
-            ..Seen::default()
-        };
-        let (_tell, note) = watch::channel("until it is promoted".to_owned());
-        let line = Line { letter: 'A', title: "t", release: "better".into(), note, seen: None };
-        let text = story(&line, &seen).join("\n");
+    fn a_terminal_shows_the_plugins_table_and_tree_and_what_clients_see() {
+        let focus = Focus { release: "better".into(), ..Focus::default() };
+        let style = Style { width: Some(160), height: Some(60), ..Style::default() };
+        let text = block(&[analyzing()], &focus, Duration::from_secs(3), style).join("\n");
         for part in [
-            "better",
-            "Analyzing",
-            "20 % (19.6 %)",
-            "0.7980 of 1500 / 0.8480 of 371",
-            "Inconclusive 3.1 of 20.0 good",
-            "quality undecided after 371 answers",
-            "until it is promoted",
-            "canary epochs-5",
+            "3 s A a better model: until it is promoted; Envoy 19.6 %, clients 0, 0",
+            "demo/better   Analyzing",
+            "|- canary epochs-5 c",
+            "model_accuracy",
+            "371",
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
     }
 
     #[test]
+    fn a_low_terminal_is_never_scrolled() {
+        let focus = Focus { release: "better".into(), ..Focus::default() };
+        for height in 2..30 {
+            let style = Style { width: Some(60), height: Some(height), ..Style::default() };
+            let text = block(&[analyzing()], &focus, Duration::from_secs(3), style).join("\n");
+            assert!(text.lines().count() < height, "{height} rows:\n{text}");
+        }
+    }
+
+    #[test]
     fn a_story_that_has_not_begun_shows_that() {
-        let (_tell, note) = watch::channel("waits".to_owned());
-        let line = Line { letter: 'D', title: "t", release: "blind".into(), note, seen: None };
-        assert!(block(&[line], Duration::from_secs(3)).join("\n").contains("blind     Pending      - (-)"));
+        let style = Style { width: Some(160), height: Some(60), ..Style::default() };
+        let text = block(&[line(None)], &Focus::default(), Duration::from_secs(3), style).join("\n");
+        assert!(text.starts_with("   3 s A a better model: until it is promoted"), "{text}");
+    }
+
+    #[test]
+    fn odds_are_those_of_what_speaks_louder() {
+        let shown = Shown::of(&look(&analyzing()));
+        assert_eq!(shown.verdict, "Inconclusive 3.1 of 20.0 good");
+        assert_eq!(shown.accuracy, "0.7980 of 1500 / 0.8480 of 371");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod rights;
 mod samples;
 #[path = "../../../core/tests/schema/structure.rs"]
 mod structure;
+mod terminal;
 
 use std::sync::{Arc, Weak};
 
