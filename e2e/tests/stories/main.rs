@@ -1,6 +1,6 @@
-//! The whole product on a real cluster: the demo's stories, the ways out of every phase, rollback within a second, an idle
-//! operator, its memory, hand edits put right; and the auditor, who sees all of it. One test, because it is one cluster and one
-//! operator.
+//! The whole product on a real cluster: the demo's stories, equal models, the ways out of every phase, rollback within a
+//! second, an idle operator, its memory, hand edits put right; and the auditor, who sees all of it. One test, because it
+//! is one cluster and one operator.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,6 +11,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod dashboard;
+mod equal;
 mod hand;
 mod idle;
 mod killed;
@@ -28,7 +29,7 @@ use testbed::demo::{self, report::Report};
 const RATE: u32 = 120;
 
 /// What `STORIES` may list.
-const STORIES: [&str; 7] = ["demo", "traffic", "ways", "phases", "quick", "idle", "killed"];
+const STORIES: [&str; 8] = ["demo", "equal", "traffic", "ways", "phases", "quick", "idle", "killed"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_lives() {
@@ -45,6 +46,11 @@ async fn a_release_lives() {
         assert!(problems.is_empty(), "{problems:#?}");
         dashboard::every_panel_shows_series(&stage, demo::stories::RELEASES[0]).await;
         repair::what_a_hand_changed_is_put_right(&stage).await;
+    }
+    if asked("equal") {
+        equal::models_are_promoted_and_never_rolled_back(&stage)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
     }
     if asked("traffic") {
         let problems = Box::pin(traffic::as_clients_see_it(&stage)).await;
