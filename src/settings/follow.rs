@@ -37,6 +37,14 @@ impl Current {
     pub fn now(&self) -> Arc<Settings> {
         self.0.borrow().clone()
     }
+
+    /// Waits until they are others than at the last call.
+    pub async fn changed(&mut self) {
+        // Where nobody puts any they never change.
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl From<Settings> for Current {
