@@ -23,7 +23,7 @@ pub fn kind(decision: &HistoryEntry) -> EventKind {
         (Act::Start, Reason::CanaryReady | Reason::WarmedUp)
         | (Act::Step | Act::Promote | Act::Replace, _) => EventKind::Advanced,
         (Act::Start, _) => EventKind::Started,
-        // From these on the release is `Stalled`.
+        // Nothing happens until somebody does something, and no other decision said so.
         (Act::Hold, Reason::Inconclusive | Reason::Quarantined) => EventKind::Stalled,
         (Act::Hold | Act::Retire | Act::Delete, _) => EventKind::Held,
     }
@@ -70,3 +70,6 @@ pub fn plain(decided: &Notification) -> Value {
         "decision": decided.decision,
     })
 }
+
+#[cfg(test)]
+mod tests;

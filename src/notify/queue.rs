@@ -119,3 +119,6 @@ impl Queue {
         self.entries.remove(at).map_or(Failed::Unknown, |entry| Failed::Dropped(entry.what))
     }
 }
+
+#[cfg(test)]
+mod tests;

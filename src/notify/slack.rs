@@ -79,3 +79,6 @@ fn undo(decided: &Notification) -> Option<String> {
         (EventKind::Held, _) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

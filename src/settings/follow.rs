@@ -47,6 +47,14 @@ impl Current {
     }
 }
 
+#[cfg(test)]
+impl Put {
+    /// Puts others, as an edited file does.
+    pub fn put(&self, settings: Settings) {
+        self.0.send_replace(Arc::new(settings));
+    }
+}
+
 impl From<Settings> for Current {
     /// Settings that never change.
     fn from(settings: Settings) -> Self {
