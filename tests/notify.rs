@@ -65,10 +65,8 @@ impl Receiver {
 }
 
 async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(Duration::from_secs(60), work).await {
-        Ok(done) => done,
-        Err(_) => panic!("never: {what}"),
-    }
+    let done = tokio::time::timeout(Duration::from_secs(60), work).await;
+    done.unwrap_or_else(|elapsed| panic!("{what}: {elapsed}"))
 }
 
 impl Drop for Receiver {

@@ -7,16 +7,25 @@ use super::*;
 
 #[test]
 fn every_act_is_one_kind_by_its_reason() {
+    use Phase::{
+        Analyzing, Baking, Pending, Promoting, Replacing, RollingBack, Shadowing, Stable, Starting, Warming,
+    };
+
     use EventKind::{Advanced, Held, Promoted, RolledBack, Stalled, Started};
     let of = |act, reason, from, to| {
         // Whoever adds an act has to say here what it is.
-        let _: () = match act {
-            Act::Hold | Act::Start | Act::Step | Act::Promote => (),
-            Act::Rollback | Act::Replace | Act::Retire | Act::Delete => (),
-        };
+        match act {
+            Act::Hold
+            | Act::Start
+            | Act::Step
+            | Act::Promote
+            | Act::Rollback
+            | Act::Replace
+            | Act::Retire
+            | Act::Delete => (),
+        }
         kind(&HistoryEntry { verdict: act, reason, from, to, ..entry(1) })
     };
-    use Phase::*;
     for (act, reason, from, to, want) in [
         (Act::Start, Reason::StableReady, Pending, Stable, Started),
         (Act::Start, Reason::StableChanged, Pending, Pending, Started),
