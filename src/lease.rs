@@ -137,6 +137,12 @@ impl Lead {
         Self(None)
     }
 
+    /// A lead that a test gives and takes.
+    #[cfg(test)]
+    pub fn of_test(told: watch::Receiver<bool>) -> Self {
+        Self(Some(told))
+    }
+
     /// Whether it leads now.
     pub fn leads(&self) -> bool {
         // Without the loop that renews it there is no lead.

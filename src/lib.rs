@@ -14,6 +14,7 @@ pub mod istiod;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
+pub mod notify;
 pub mod observe;
 pub mod orphans;
 pub mod prometheus;
@@ -24,6 +25,7 @@ pub mod settings;
 pub mod telemetry;
 pub mod warmup;
 pub mod watch;
+mod wire;
 
 #[cfg(test)]
 mod testing;

@@ -53,6 +53,12 @@ struct Ended {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Notified {
+    sink: String,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Build {
     version: &'static str,
     revision: &'static str,
@@ -63,6 +69,9 @@ pub const RESULTS: [&str; 6] = ["ok", "conflict", "failed", "refused", "panicked
 
 /// Outcomes of a question to Prometheus, as counted.
 pub const OUTCOMES: [&str; 7] = ["ok", "refused", "unreachable", "timeout", "too_large", "broken", "open"];
+
+/// What becomes of a notification, as counted. One that is retried is counted each time.
+pub const NOTIFIED: [&str; 3] = ["delivered", "retried", "dropped"];
 
 /// Everything that is counted. Clones share it.
 #[derive(Clone)]
@@ -81,6 +90,7 @@ struct Inner {
     leads: Arc<AtomicU64>,
     decisions: Decisions,
     pushes: Pushes,
+    notifications: Family<Notified, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -104,6 +114,7 @@ impl Default for Metrics {
             leads: Arc::default(),
             decisions: Decisions::default(),
             pushes: Pushes::default(),
+            notifications: Family::default(),
             registry: Mutex::default(),
         };
         let build = Family::<Build, Gauge>::default();
@@ -139,6 +150,11 @@ impl Default for Metrics {
         );
         registry.register("leader", "Whether this operator leads", inner.leader.clone());
         inner.pushes.register(&mut registry);
+        registry.register(
+            "notifications",
+            "Notifications of decisions, by what became of them",
+            inner.notifications.clone(),
+        );
         let metrics = Self(Arc::new(inner));
         *metrics.registry() = registry;
         metrics
@@ -226,6 +242,18 @@ impl Metrics {
     /// Notes what istiod tells of gateways: what was sent to which, whether it was refused, and what else is open.
     pub fn gateway_pushes(&self, sent: &[(&Gateway, Part, bool)], open: &[Push]) {
         self.0.pushes.tell(sent, open);
+    }
+
+    /// Starts the counters of a sink at 0.
+    pub fn sink(&self, sink: &str) {
+        for result in NOTIFIED {
+            self.0.notifications.get_or_create(&Notified { sink: sink.to_owned(), result }).inc_by(0);
+        }
+    }
+
+    /// Counts what became of notifications to a sink.
+    pub fn notified(&self, sink: &str, result: &'static str, count: u64) {
+        self.0.notifications.get_or_create(&Notified { sink: sink.to_owned(), result }).inc_by(count);
     }
 
     /// Notes whether this operator leads.

@@ -18,10 +18,6 @@ use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
 };
 use hyper::{Method, Request, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, ResponseFuture};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use model_release_core::analysis::{About, Question};
 use model_release_core::observed::{Answer, Unanswered};
@@ -35,11 +31,10 @@ use self::breaker::{Breaker, News};
 use self::fleet::{Fleet, Place};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::wire::Wire;
 
 /// Limit of a question, from connecting to the answer's last byte. Prometheus is told a second less.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Limit of connecting.
-const CONNECT: Duration = Duration::from_secs(2);
 /// Largest answer.
 const LARGEST: usize = 1 << 20;
 /// Questions to one source at once.
@@ -243,7 +238,12 @@ impl Asked {
                 Ok((source.name.clone(), Arc::new(server)))
             })
             .collect::<Result<HashMap<_, _>, _>>()?;
-        Ok(Self { client: Wire::new(sources)?, sources: servers })
+        let secured = sources.iter().find(|source| source.url.starts_with("https:"));
+        let client = Wire::new(secured.is_some()).map_err(|cause| PrometheusError::NoCertificates {
+            source_name: secured.map(|source| source.name.clone()).unwrap_or_default(),
+            cause,
+        })?;
+        Ok(Self { client, sources: servers })
     }
 }
 
@@ -387,38 +387,6 @@ fn encoded(text: &str) -> String {
         }
     }
     out
-}
-
-/// Connections: with TLS only where a source asks for it, so that an image without certificates will do elsewhere.
-#[derive(Clone)]
-enum Wire {
-    Plain(Client<HttpConnector, Full<Bytes>>),
-    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
-}
-
-impl Wire {
-    fn new(sources: &[Source]) -> Result<Self, PrometheusError> {
-        let mut http = HttpConnector::new();
-        http.set_connect_timeout(Some(CONNECT));
-        http.set_nodelay(true);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(60));
-        let Some(secured) = sources.iter().find(|source| source.url.starts_with("https:")) else {
-            return Ok(Self::Plain(builder.build(http)));
-        };
-        http.enforce_http(false);
-        let roots = HttpsConnectorBuilder::new().with_native_roots();
-        let roots = roots
-            .map_err(|cause| PrometheusError::NoCertificates { source_name: secured.name.clone(), cause })?;
-        Ok(Self::Tls(builder.build(roots.https_or_http().enable_http1().wrap_connector(http))))
-    }
-
-    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
-        match self {
-            Self::Plain(client) => client.request(request),
-            Self::Tls(client) => client.request(request),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::gateway::Gateways;
 use crate::istiod::Istiod;
 use crate::memory::{Memory, at_least};
 use crate::metrics::Metrics;
+use crate::notify::{Notification, Notifier};
 use crate::observe::observe;
 use crate::prometheus::Prometheus;
 use crate::settings::Current;
@@ -53,6 +54,8 @@ pub struct Ports {
     pub istiod: Istiod,
     /// Running warm-ups.
     pub warmups: Warmups,
+    /// Who is told of decisions.
+    pub notifier: Notifier,
     /// The time.
     pub clock: Clock,
     /// Counters.
@@ -127,10 +130,16 @@ async fn follow(key: &ReleaseKey, read: &Read, plan: Option<Plan>, ports: &Ports
         stall(read, ports, Reason::InternalError, INTERNAL).await?;
         return Err(Failure::Panicked);
     };
-    let (next_look, decision) = (plan.next_look, plan.decision.clone());
+    let next_look = plan.next_look;
+    let decided = plan.decision.clone().map(|decision| {
+        let stable = plan.status.as_ref().map(|status| status.stable_version.clone()).unwrap_or_default();
+        Notification { release: key.clone(), uid: read.uid(), stable, decision }
+    });
     let committed = ports.cluster.commit(read, plan).await?;
-    if let Some(decision) = decision.filter(|_| committed.written) {
-        tell(key, ports, &decision);
+    if let Some(decided) = decided.filter(|_| committed.written) {
+        tell(key, ports, &decided.decision);
+        // From here on it is decided, even if a write of it fails or this look is cut off. Others send it.
+        ports.notifier.hand_over(decided);
     }
     ports.cluster.apply(committed).await?;
     Ok(Looked::At(next_look))

@@ -21,6 +21,7 @@ use crate::istiod::{self, Istiod};
 use crate::lease::{Election, Lead};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::orphans;
 use crate::prometheus::{Prometheus, PrometheusError};
 use crate::reconcile::Ports;
@@ -133,6 +134,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     if let Some(file) = args.settings {
         background.spawn(settings::follow(file, put, prometheus.clone(), caches.clone()));
     }
+    let notifier = Notifier::new(current.clone(), metrics.clone(), clock.clone());
     let ports = Ports {
         settings: current,
         caches,
@@ -142,11 +144,13 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         gateways: Gateways::default(),
         istiod,
         warmups: Warmups::default(),
+        notifier,
         clock,
         metrics,
         step: model_release_core::step,
     };
     background.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
+    background.spawn(ports.notifier.clone().run(ports.caches.clone(), lead.clone()));
     if ports.istiod.is_there() {
         let caches = ports.caches.clone();
         background.spawn(istiod::run(ports.istiod.clone(), settings, caches, lead.clone()));

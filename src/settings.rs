@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use model_release_core::settings::Settings;
 
+use crate::notify;
+
 pub use follow::{Current, Put, follow};
 
 /// What is wrong with the settings.
@@ -82,6 +84,8 @@ fn problem(settings: &Settings) -> Option<(String, String)> {
         .or_else(|| of_templates(settings))
         .or_else(|| of_istiod(settings))
         .or_else(|| of_gateways(settings))
+        .or_else(|| of_sinks(settings))
+        .or_else(|| of_routes(settings))
         .or_else(|| of_waits(settings))
 }
 
@@ -196,6 +200,51 @@ fn of_gateways(settings: &Settings) -> Option<(String, String)> {
     None
 }
 
+fn of_sinks(settings: &Settings) -> Option<(String, String)> {
+    let mut names = std::collections::BTreeSet::new();
+    for sink in notify::sinks(&settings.notifications) {
+        let field = |name: &str| format!("notifications.{}[{}].{name}", sink.list, sink.at);
+        if sink.name.is_empty() {
+            return Some((field("name"), "is empty; routes, metrics and the log use it".into()));
+        }
+        if !names.insert(sink.name) {
+            return Some((
+                field("name"),
+                format!("{:?} is there twice; give each sink its own name, whatever its kind", sink.name),
+            ));
+        }
+        if !sink.url_file.starts_with('/') {
+            return Some((field("urlFile"), WHOLE_PATH.into()));
+        }
+        if sink.secret_file.is_some_and(|file| !file.starts_with('/')) {
+            return Some((field("secretFile"), WHOLE_PATH.into()));
+        }
+    }
+    None
+}
+
+fn of_routes(settings: &Settings) -> Option<(String, String)> {
+    for (at, route) in settings.notifications.routes.iter().enumerate() {
+        let field = |name: &str| format!("notifications.routes[{at}].{name}");
+        if route.sinks.is_empty() {
+            return Some((field("sinks"), "is empty; name the sinks that this route leads to".into()));
+        }
+        let known = |name: &str| notify::sinks(&settings.notifications).any(|sink| sink.name == name);
+        if let Some(name) = route.sinks.iter().find(|name| !known(name)) {
+            return Some((field("sinks"), format!("{name:?} is no sink; name one of the lists above it")));
+        }
+        let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '*';
+        if let Some(glob) = route.namespaces.iter().find(|glob| glob.is_empty() || !glob.chars().all(letter))
+        {
+            return Some((
+                field("namespaces"),
+                format!("{glob:?} is no name of a namespace; in it * stands for anything, as in ml-*"),
+            ));
+        }
+    }
+    None
+}
+
 fn of_waits(settings: &Settings) -> Option<(String, String)> {
     let waits = [
         ("propagationWaitSeconds", settings.propagation_wait_seconds),
@@ -277,6 +326,30 @@ mod tests {
             (
                 "gateways: [{name: a, namespace: n, service: s, probeTls: true}]",
                 &["gateways[0].probePort", "probeTls"],
+            ),
+            ("notifications: {slack: [{urlFile: /a}]}", &["notifications.slack[0].name", "empty"]),
+            (
+                "notifications: {slack: [{name: a, urlFile: /a}], cloudEvents: [{name: a, urlFile: /b}]}",
+                &["notifications.cloudEvents[0].name", "twice"],
+            ),
+            (
+                "notifications: {webhooks: [{name: a, urlFile: 'https://example.com/hook'}]}",
+                &["notifications.webhooks[0].urlFile", "path"],
+            ),
+            (
+                "notifications: {webhooks: [{name: a, urlFile: /a, secretFile: key}]}",
+                &["notifications.webhooks[0].secretFile", "path"],
+            ),
+            ("notifications: {slack: [{name: a, urlFile: /a, secretFile: /k}]}", &["secretFile"]),
+            ("notifications: {routes: [{events: [held]}]}", &["notifications.routes[0].sinks", "empty"]),
+            ("notifications: {routes: [{sinks: [ops]}]}", &["notifications.routes[0].sinks", "ops"]),
+            (
+                "notifications: {slack: [{name: a, urlFile: /a}], routes: [{sinks: [a], events: [failed]}]}",
+                &["failed"],
+            ),
+            (
+                "notifications: {slack: [{name: a, urlFile: /a}], routes: [{sinks: [a], namespaces: [ML]}]}",
+                &["notifications.routes[0].namespaces", "ml-*"],
             ),
             ("detectSeconds: -1", &["detectSeconds", "0..600"]),
             ("detectSeconds: soon", &["settings.yaml"]),

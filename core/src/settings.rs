@@ -16,6 +16,8 @@ pub struct Settings {
     pub prometheus: Prometheus,
     /// Questions of the administrator's own, which releases may name.
     pub query_templates: Vec<QueryTemplate>,
+    /// Who is told of decisions.
+    pub notifications: Notifications,
     /// Service accounts that releases may name, in any namespace; `*` allows each. None: only `default`, unnamed.
     pub service_accounts: Vec<String>,
     /// Image of the init container that fetches models.
@@ -33,6 +35,7 @@ impl Default for Settings {
             gateways: Vec::new(),
             prometheus: Prometheus::default(),
             query_templates: Vec::new(),
+            notifications: Notifications::default(),
             service_accounts: Vec::new(),
             fetcher_image: concat!("modelrelease/fetcher:", env!("CARGO_PKG_VERSION")).to_owned(),
             propagation_wait_seconds: 5,
@@ -128,6 +131,86 @@ pub enum TemplateKind {
     Counts,
     /// A share of each version; for the quality gate alone.
     Gauge,
+}
+
+/// Who is told of decisions. Addresses are secrets: they stand in mounted files, which are read each time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Notifications {
+    /// Incoming webhooks of Slack.
+    pub slack: Vec<SlackSink>,
+    /// Receivers of plain JSON.
+    pub webhooks: Vec<WebhookSink>,
+    /// Receivers of `CloudEvents` 1.0.
+    pub cloud_events: Vec<WebhookSink>,
+    /// Which sink is told what; none: each is told everything.
+    pub routes: Vec<Route>,
+}
+
+/// An incoming webhook of Slack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct SlackSink {
+    /// Its name, which routes, metrics and the log use.
+    pub name: String,
+    /// File with its address.
+    pub url_file: String,
+}
+
+/// A receiver of JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct WebhookSink {
+    /// Its name, which routes, metrics and the log use.
+    pub name: String,
+    /// File with its address.
+    pub url_file: String,
+    /// File with the key that requests are signed with. None: they are not signed.
+    pub secret_file: Option<String>,
+}
+
+/// What some sinks are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Route {
+    /// Names of the sinks.
+    pub sinks: Vec<String>,
+    /// Namespaces of the releases, in which `*` stands for anything; none: all.
+    pub namespaces: Vec<String>,
+    /// Kinds of decisions; none: all.
+    pub events: Vec<EventKind>,
+}
+
+/// What a decision is to those who are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// A version begins.
+    Started,
+    /// It goes on.
+    Advanced,
+    /// It has all traffic and is stable from now on.
+    Promoted,
+    /// It leaves.
+    RolledBack,
+    /// No version goes on.
+    Held,
+    /// No version goes on until somebody does something.
+    Stalled,
+}
+
+impl EventKind {
+    /// The word itself.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Advanced => "advanced",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolledback",
+            Self::Held => "held",
+            Self::Stalled => "stalled",
+        }
+    }
 }
 
 /// One Prometheus server.

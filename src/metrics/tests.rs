@@ -151,9 +151,14 @@ fn a_rollback_or_promotion_counts_once_however_many_commits_carry_it_out() {
 fn counters_are_there_before_they_first_count() {
     let metrics = Metrics::default();
     metrics.prometheus_source("default");
+    metrics.sink("ops");
     let page = metrics.page().unwrap();
     for result in RESULTS {
         assert!(page.contains(&format!("modelrelease_reconcile_total{{result=\"{result}\"}} 0")), "{page}");
+    }
+    for result in NOTIFIED {
+        let line = format!("modelrelease_notifications_total{{sink=\"ops\",result=\"{result}\"}} 0");
+        assert!(page.contains(&line), "{page}");
     }
     for outcome in OUTCOMES {
         let line =

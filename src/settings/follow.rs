@@ -37,6 +37,22 @@ impl Current {
     pub fn now(&self) -> Arc<Settings> {
         self.0.borrow().clone()
     }
+
+    /// Waits until they are others than at the last call.
+    pub async fn changed(&mut self) {
+        // Where nobody puts any they never change.
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+impl Put {
+    /// Puts others, as an edited file does.
+    pub fn put(&self, settings: Settings) {
+        self.0.send_replace(Arc::new(settings));
+    }
 }
 
 impl From<Settings> for Current {

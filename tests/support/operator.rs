@@ -15,6 +15,7 @@ use model_release_operator::istiod::{self, Istiod};
 use model_release_operator::lease::{Election, Lead};
 use model_release_operator::memory::Memory;
 use model_release_operator::metrics::Metrics;
+use model_release_operator::notify::Notifier;
 use model_release_operator::orphans;
 use model_release_operator::prometheus::Prometheus;
 use model_release_operator::reconcile::{Ports, Step};
@@ -86,6 +87,7 @@ impl Operator {
         let prometheus = Prometheus::new(&[], &metrics, &clock).unwrap();
         let gateways = Gateways::default();
         let istiod = Istiod::new(&settings.traffic, &metrics, &clock);
+        let notifier = Notifier::new(current.clone(), metrics.clone(), clock.clone());
         let ports = Ports {
             settings: current,
             caches,
@@ -95,11 +97,13 @@ impl Operator {
             gateways,
             istiod,
             warmups: Warmups::default(),
+            notifier,
             clock,
             metrics: metrics.clone(),
             step,
         };
         tasks.spawn(orphans::run(ports.caches.clone(), ports.cluster.clone(), lead.clone()));
+        tasks.spawn(ports.notifier.clone().run(ports.caches.clone(), lead.clone()));
         if ports.istiod.is_there() {
             let caches = ports.caches.clone();
             tasks.spawn(istiod::run(ports.istiod.clone(), settings, caches, lead.clone()));

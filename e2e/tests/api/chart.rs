@@ -58,6 +58,13 @@ fn the_chart_refuses_what_cannot_be_meant_and_says_what_to_do() {
             "does not match pattern",
         ),
         (&["--set", "image.digest=latest"], "does not match pattern"),
+        (
+            &[
+                "--set-json",
+                r#"notifications={"slack":[{"name":"a","urlFile":"/a"}],"webhooks":[{"name":"a","urlFile":"/b"}]}"#,
+            ],
+            "two sinks have one name",
+        ),
         (&["--set", "serviceAccount.create=false"], "serviceAccount.name"),
         (&["--set", "logging.format=xml"], "logging/format"),
     ] {

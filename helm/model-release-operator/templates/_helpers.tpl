@@ -43,9 +43,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if not (or .Values.watchAllNamespaces .Values.watchNamespaces) -}}
 {{- fail "\nThe operator does not know which namespaces to serve. Set watchNamespaces to the namespaces of your models, as in\n  --set 'watchNamespaces={models}'\nor set watchAllNamespaces=true to give it rights on all of them." -}}
 {{- end -}}
+{{- $sinks := list -}}
+{{- range concat .Values.notifications.slack .Values.notifications.webhooks .Values.notifications.cloudEvents -}}
+{{- $sinks = append $sinks .name -}}
+{{- end -}}
+{{- if ne (len $sinks) (len (uniq $sinks)) -}}
+{{- fail "\nnotifications: two sinks have one name: give each its own, whatever its kind." -}}
+{{- end -}}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- fail "\nserviceAccount.create is false: name the ServiceAccount to use in serviceAccount.name." -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* Where a sink's address and key are mounted. */ -}}
+{{- define "operator.sinkFolder" -}}
+/var/run/secrets/notifications/{{ .name }}
 {{- end -}}
 
 {{- define "operator.settings" -}}
@@ -76,6 +88,28 @@ prometheus:
   {{- end }}
 {{- else }}
   sources: []
+{{- end }}
+{{- with .Values.notifications }}
+{{- if or .slack .webhooks .cloudEvents .routes }}
+notifications:
+  {{- range $list, $sinks := dict "slack" .slack "webhooks" .webhooks "cloudEvents" .cloudEvents }}
+  {{- if $sinks }}
+  {{ $list }}:
+    {{- range $sinks }}
+    - {{- omit . "urlSecret" "signingSecret" | toYaml | nindent 6 }}
+      {{- if .urlSecret }}
+      urlFile: {{ include "operator.sinkFolder" . }}/url
+      {{- end }}
+      {{- if .signingSecret }}
+      secretFile: {{ include "operator.sinkFolder" . }}/key
+      {{- end }}
+    {{- end }}
+  {{- end }}
+  {{- end }}
+  {{- with .routes }}
+  routes: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
 {{- end }}
 queryTemplates: {{- .Values.queryTemplates | toYaml | nindent 2 }}
 serviceAccounts: {{ .Values.serviceAccounts | toJson }}
