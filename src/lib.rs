@@ -27,5 +27,8 @@ pub mod warmup;
 pub mod watch;
 mod wire;
 
+// What tests of other crates share with those of this one names it.
+#[cfg(test)]
+extern crate self as model_release_operator;
 #[cfg(test)]
 mod testing;

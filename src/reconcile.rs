@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use model_release_core::api::conditions::{self, Is, Type};
 use model_release_core::api::reasons::Reason;
 use model_release_core::api::spec::ModelRelease;
-use model_release_core::api::status::{Act, HistoryEntry};
+use model_release_core::api::status::{Act, HistoryEntry, ModelReleaseStatus};
 use model_release_core::observed::Observed;
 use model_release_core::plan::{Asks, Event, Plan};
 use model_release_core::settings::Settings;
@@ -130,16 +130,16 @@ async fn follow(key: &ReleaseKey, read: &Read, plan: Option<Plan>, ports: &Ports
         stall(read, ports, Reason::InternalError, INTERNAL).await?;
         return Err(Failure::Panicked);
     };
-    let next_look = plan.next_look;
-    let decided = plan.decision.clone().map(|decision| {
-        let stable = plan.status.as_ref().map(|status| status.stable_version.clone()).unwrap_or_default();
-        Notification { release: key.clone(), uid: read.uid(), stable, decision }
-    });
+    let (next_look, drifted) = (plan.next_look, plan.drifted.clone());
+    // Its numbers are worth keeping only where something was decided.
+    let decided = plan.decision.clone().zip(plan.status.clone());
     let committed = ports.cluster.commit(read, plan).await?;
-    if let Some(decided) = decided.filter(|_| committed.written) {
-        tell(key, ports, &decided.decision);
+    ports.metrics.drifted(key, &drifted);
+    if let Some((decision, status)) = decided.filter(|_| committed.written) {
+        tell(key, ports, &decision, &status);
         // From here on it is decided, even if a write of it fails or this look is cut off. Others send it.
-        ports.notifier.hand_over(decided);
+        let (release, uid, stable) = (key.clone(), read.uid(), status.stable_version.clone());
+        ports.notifier.hand_over(Notification { release, uid, stable, decision });
     }
     ports.cluster.apply(committed).await?;
     Ok(Looked::At(next_look))
@@ -234,8 +234,8 @@ fn guarded<T>(act: impl FnOnce() -> T) -> Option<T> {
 
 const INTERNAL: &str = "the operator failed while deciding on this release; nothing is changed meanwhile. Report it with the operator's log";
 
-fn tell(key: &ReleaseKey, ports: &Ports, decision: &HistoryEntry) {
-    ports.metrics.decided(key, decision);
+fn tell(key: &ReleaseKey, ports: &Ports, decision: &HistoryEntry, status: &ModelReleaseStatus) {
+    ports.metrics.decided(key, decision, status);
     info!(
         release = %key, seq = decision.seq, decision = decision.verdict.as_str(), reason = %decision.reason,
         phase_from = decision.from.as_str(), phase_to = decision.to.as_str(), version = %decision.version,

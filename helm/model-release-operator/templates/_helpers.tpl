@@ -114,6 +114,9 @@ notifications:
 queryTemplates: {{- .Values.queryTemplates | toYaml | nindent 2 }}
 serviceAccounts: {{ .Values.serviceAccounts | toJson }}
 fetcherImage: {{ .Values.fetcherImage | default (printf "modelrelease/fetcher:%s" .Chart.AppVersion) | quote }}
+metrics:
+  {{- /* An unquoted `off` is a boolean of YAML. */}}
+  perRelease: {{ .Values.metrics.perRelease | toString | replace "false" "off" | quote }}
 propagationWaitSeconds: {{ .Values.propagationWaitSeconds | int64 }}
 detectSeconds: {{ .Values.detectSeconds | int64 }}
 {{- end -}}
