@@ -24,6 +24,11 @@ impl Clock {
         }))
     }
 
+    /// A clock that somebody else sets.
+    pub fn by(tell: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
     /// Now.
     pub fn now(&self) -> Timestamp {
         (self.0)()

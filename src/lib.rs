@@ -25,5 +25,8 @@ pub mod telemetry;
 pub mod warmup;
 pub mod watch;
 
+// What tests of other crates share with those of this one names it.
+#[cfg(test)]
+extern crate self as model_release_operator;
 #[cfg(test)]
 mod testing;

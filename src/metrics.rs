@@ -1,5 +1,6 @@
 //! What the operator counts of itself, and the page that tells it. Labels are of known, small sets.
 
+mod decisions;
 mod pushes;
 mod releases;
 
@@ -8,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::settings::Current;
 use jiff::Timestamp;
-use model_release_core::api::status::HistoryEntry;
+use model_release_core::api::status::{HistoryEntry, ModelReleaseStatus};
 use model_release_core::observed::{Part, Push};
+use model_release_core::plan::Key;
 use model_release_core::pushes::Gateway;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -20,8 +21,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use self::decisions::Decisions;
 use self::pushes::Pushes;
-use self::releases::{Decisions, Releases};
+use self::releases::Releases;
+use crate::clock::Clock;
+use crate::settings::Current;
 use crate::watch::{Caches, ReleaseKey};
 
 /// Prefix of every name.
@@ -123,7 +127,7 @@ impl Default for Metrics {
         );
         registry.register(
             "prometheus_last_success_timestamp_seconds",
-            "When a source last answered a question",
+            "When a source last answered a question; 0 before the first answer to this process",
             inner.last_success.clone(),
         );
         registry.register("reconcile", "Looks at a release, by how they ended", inner.reconciles.clone());
@@ -138,6 +142,7 @@ impl Default for Metrics {
             inner.queue_depth.clone(),
         );
         registry.register("leader", "Whether this operator leads", inner.leader.clone());
+        inner.decisions.register(&mut registry);
         inner.pushes.register(&mut registry);
         let metrics = Self(Arc::new(inner));
         *metrics.registry() = registry;
@@ -152,8 +157,8 @@ impl Metrics {
 
     /// Adds the series of each release, as their status stands in the cache at the time of the scrape. Only a leader
     /// tells them, and they go with the release.
-    pub fn tell_releases(&self, caches: Caches, settings: Current) {
-        let releases = Releases::new(caches, settings, self.0.leads.clone(), self.0.decisions.clone());
+    pub fn tell_releases(&self, caches: Caches, settings: Current, clock: Clock) {
+        let releases = Releases::new(caches, settings, clock, self.0.leads.clone(), self.0.decisions.clone());
         self.registry().register_collector(Box::new(releases));
     }
 
@@ -172,8 +177,10 @@ impl Metrics {
         self.0.kube_requests.get_or_create(&Called { verb, resource, code: code.to_owned() }).inc();
     }
 
-    /// Starts the counters of a source at 0.
+    /// Starts the counters of a source at 0, and tells that it has never answered, unless it has.
     pub fn prometheus_source(&self, source: &str) {
+        drop(self.0.last_success.get_or_create(&OfSource { source: source.to_owned() }));
+        drop(self.0.query_duration.get_or_create(&OfSource { source: source.to_owned() }));
         for outcome in OUTCOMES {
             self.0.queries.get_or_create(&Asked { source: source.to_owned(), outcome }).inc_by(0);
         }
@@ -209,8 +216,13 @@ impl Metrics {
     }
 
     /// Counts a committed decision; commits that only carry one out count nothing.
-    pub fn decided(&self, release: &ReleaseKey, decision: &HistoryEntry) {
-        self.0.decisions.count(release, decision);
+    pub fn decided(&self, release: &ReleaseKey, decision: &HistoryEntry, status: &ModelReleaseStatus) {
+        self.0.decisions.count(release, decision, status);
+    }
+
+    /// Counts objects that were put right.
+    pub fn drifted(&self, release: &ReleaseKey, objects: &[Key]) {
+        self.0.decisions.drifted(release, objects);
     }
 
     /// Starts the counters of istiod at 0.
@@ -241,3 +253,6 @@ fn durations() -> Histogram {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[path = "../tests/support/told.rs"]
+mod told;

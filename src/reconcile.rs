@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use model_release_core::api::conditions::{self, Is, Type};
 use model_release_core::api::reasons::Reason;
 use model_release_core::api::spec::ModelRelease;
-use model_release_core::api::status::{Act, HistoryEntry};
+use model_release_core::api::status::{Act, HistoryEntry, ModelReleaseStatus};
 use model_release_core::observed::Observed;
 use model_release_core::plan::{Asks, Event, Plan};
 use model_release_core::settings::Settings;
@@ -127,10 +127,13 @@ async fn follow(key: &ReleaseKey, read: &Read, plan: Option<Plan>, ports: &Ports
         stall(read, ports, Reason::InternalError, INTERNAL).await?;
         return Err(Failure::Panicked);
     };
-    let (next_look, decision) = (plan.next_look, plan.decision.clone());
+    let (next_look, decision, drifted) = (plan.next_look, plan.decision.clone(), plan.drifted.clone());
+    // Its numbers are worth keeping only where something was decided.
+    let status = plan.status.clone().filter(|_| decision.is_some()).unwrap_or_default();
     let committed = ports.cluster.commit(read, plan).await?;
+    ports.metrics.drifted(key, &drifted);
     if let Some(decision) = decision.filter(|_| committed.written) {
-        tell(key, ports, &decision);
+        tell(key, ports, &decision, &status);
     }
     ports.cluster.apply(committed).await?;
     Ok(Looked::At(next_look))
@@ -225,8 +228,8 @@ fn guarded<T>(act: impl FnOnce() -> T) -> Option<T> {
 
 const INTERNAL: &str = "the operator failed while deciding on this release; nothing is changed meanwhile. Report it with the operator's log";
 
-fn tell(key: &ReleaseKey, ports: &Ports, decision: &HistoryEntry) {
-    ports.metrics.decided(key, decision);
+fn tell(key: &ReleaseKey, ports: &Ports, decision: &HistoryEntry, status: &ModelReleaseStatus) {
+    ports.metrics.decided(key, decision, status);
     info!(
         release = %key, seq = decision.seq, decision = decision.verdict.as_str(), reason = %decision.reason,
         phase_from = decision.from.as_str(), phase_to = decision.to.as_str(), version = %decision.version,

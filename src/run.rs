@@ -105,7 +105,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
 
     let scopes = scopes(&namespaces, &settings);
     let (caches, woken) = Caches::new(&scopes);
-    metrics.tell_releases(caches.clone(), current.clone());
+    metrics.tell_releases(caches.clone(), current.clone(), clock.clone());
     let memory = Memory::default();
     let (events, publish) = Events::new(client.clone(), &identity, metrics.clone());
     let cluster = Cluster::new(client.clone(), metrics.clone(), memory.clone(), events);

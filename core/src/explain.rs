@@ -13,14 +13,18 @@ mod trial;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::analysis::outlook::Outlook;
+use crate::analysis::outlook::{Outlook, outlook};
 use crate::api::conditions::{self, Type};
 use crate::api::reasons::Reason;
 use crate::api::spec::ModelRelease;
 use crate::api::status::{ModelReleaseStatus, Phase, Track};
+use crate::facts;
 use crate::moves::first_move;
+use crate::observed::Observed;
+use crate::release::Release;
+use crate::settings::Settings;
 use crate::situation::Situation;
-use crate::step::STATE;
+use crate::step::{STATE, not_before};
 
 pub use crate::span::span;
 pub use asks::{Answer, Refusal, answered, promote, resume, retry, roll_back};
@@ -122,6 +126,25 @@ pub enum GateState {
     Waiting,
     /// It was proven that it must not.
     Fail,
+}
+
+/// Every check as it stands by what is counted, quality first, for who knows the settings that it is counted under; none
+/// unless a version is judged.
+pub fn checks(
+    release: &Release,
+    status: &ModelReleaseStatus,
+    settings: &Settings,
+    now: Timestamp,
+) -> Vec<Outlook> {
+    let now = not_before(status, now);
+    let observed = Observed::default();
+    let s = Situation { release, status, observed: &observed, weights: None, settings, now, look: None };
+    if s.suspended() || s.expired() {
+        return Vec::new();
+    }
+    let (stable, canary) = (s.hash(Track::Stable), s.hash(Track::Canary));
+    let subject = facts::subject(&s, stable.as_ref(), canary.as_ref());
+    subject.map_or_else(Vec::new, |subject| outlook(release, &subject, &status.state.checks, now))
 }
 
 /// A move that is due.

@@ -151,6 +151,8 @@ pub struct Plan {
     pub decision: Option<HistoryEntry>,
     /// Effects, in this order; the first refusal ends the plan.
     pub writes: Vec<Write>,
+    /// Of what they write, what others had changed and is put right.
+    pub drifted: Vec<Key>,
     /// Events, last; their failure fails nothing.
     pub events: Vec<Event>,
     /// When to look again at the latest.

@@ -20,6 +20,8 @@ pub struct Settings {
     pub service_accounts: Vec<String>,
     /// Image of the init container that fetches models.
     pub fetcher_image: String,
+    /// The operator's own metrics.
+    pub metrics: Metrics,
     /// Time in which proxies that cannot be asked are taken to have followed. Seconds.
     pub propagation_wait_seconds: i64,
     /// Time after which an empty set of endpoints is a fact. Seconds.
@@ -35,10 +37,32 @@ impl Default for Settings {
             query_templates: Vec::new(),
             service_accounts: Vec::new(),
             fetcher_image: concat!("modelrelease/fetcher:", env!("CARGO_PKG_VERSION")).to_owned(),
+            metrics: Metrics::default(),
             propagation_wait_seconds: 5,
             detect_seconds: 5,
         }
     }
+}
+
+/// The operator's own metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Metrics {
+    /// How much is told of each release.
+    pub per_release: PerRelease,
+}
+
+/// How much is told of each release: a Prometheus pays for every series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PerRelease {
+    /// Everything.
+    #[default]
+    Full,
+    /// What the alerts need, and no check's numbers.
+    Summary,
+    /// Nothing: only what the operator counts of itself.
+    Off,
 }
 
 /// The mesh.

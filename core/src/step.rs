@@ -155,7 +155,7 @@ pub fn step(object: &ModelRelease, observed: &Observed, settings: &Settings, now
         room::make(&mut status);
     }
     let status = changed.then(|| Box::new(status));
-    Plan { status, row, decision: entry, writes: writes.all, events, next_look }
+    Plan { status, row, decision: entry, writes: writes.all, drifted: writes.drifted, events, next_look }
 }
 
 /// What does not change within a look.
@@ -249,6 +249,7 @@ fn too_old(old: &ModelReleaseStatus, now: Timestamp) -> Plan {
         decision: None,
         row: None,
         writes: Vec::new(),
+        drifted: Vec::new(),
         events: vec![event],
         next_look: later(now, IDLE),
     }
@@ -301,6 +302,7 @@ fn last_writes(s: &Situation) -> Plan {
         row: None,
         decision: None,
         writes: farewell.all,
+        drifted: Vec::new(),
         events: events.into_iter().collect(),
         next_look: later(s.now, wait),
     }

@@ -45,7 +45,7 @@ impl Cluster {
     /// # Errors
     /// [`ApiError::Conflict`] if it is not; else if the API server refuses, fails or does not answer.
     pub async fn commit(&self, read: &Read, plan: Plan) -> Result<Committed, ApiError> {
-        let Plan { status, row: _, decision: _, writes, events, next_look: _ } = plan;
+        let Plan { status, row: _, decision: _, writes, drifted: _, events, next_look: _ } = plan;
         let wanted = status.map(|status| serde_json::to_value(status).unwrap_or_default());
         let wanted = wanted.filter(|wanted| read.status() != Some(wanted));
         let written = wanted.is_some();

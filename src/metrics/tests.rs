@@ -4,6 +4,15 @@ use model_release_core::api::spec::ModelRelease;
 use model_release_core::settings::Settings;
 use serde_json::json;
 
+use std::time::Instant;
+
+use jiff::SignedDuration;
+use model_release_core::api::conditions::Type;
+use model_release_core::api::status::Phase;
+use model_release_core::plan::Kind;
+use model_release_core::settings::PerRelease;
+
+use super::told::Told;
 use super::*;
 use crate::watch::{Change, Object, Scope, Watched};
 
@@ -15,14 +24,16 @@ fn release(name: &str) -> Object {
     let status = json!({
         "observedGeneration": 1, "phase": "Analyzing", "phaseStartedAt": "2026-01-01T00:00:10Z",
         "versions": [
-            {"hash": "s", "version": "v1", "track": "stable", "replicas": 2, "readyReplicas": 2},
-            {"hash": "c", "version": "v2", "track": "canary", "replicas": 1, "readyReplicas": 0},
+            {"hash": "s", "version": "v1", "track": "stable", "replicas": 2, "readyReplicas": 2,
+                "artifact": {"digest": "sha256:0", "fetchSeconds": 42, "verified": true}},
+            {"hash": "c", "version": "v2", "track": "canary", "replicas": 1, "readyReplicas": 0,
+                "failure": {"reason": "DigestMismatch", "message": "", "pod": "p"}},
         ],
         "step": {"index": 0, "weight": 10, "target": 10},
         "traffic": [{"hash": "s", "version": "v1", "percent": 100}, {"hash": "c", "version": "v2", "percent": 0, "share": "0.1034"}],
         "conditions": [{"type": "Stalled", "status": "False", "reason": "Idle", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
         "analysis": {"verdict": "Inconclusive", "quality": {
-            "name": "model_accuracy", "verdict": "Inconclusive", "bound": "",
+            "name": "model_accuracy", "verdict": "Inconclusive", "bound": "", "evidence": {"worse": "0.0", "good": "10.0", "needed": "100"},
             "stable": {"value": "0.9340", "events": 1200}, "canary": {"value": "0.9210", "events": 130},
             "difference": {"estimate": "-0.0130", "lower": "-0.0500", "upper": "0.0240"},
         }},
@@ -51,9 +62,13 @@ fn scope() -> Scope {
 fn told() -> (Metrics, Caches) {
     let (caches, _woken) = Caches::new(&[]);
     let metrics = Metrics::default();
-    metrics.tell_releases(caches.clone(), Settings::default().into());
+    metrics.tell_releases(caches.clone(), Settings::default().into(), Clock::system());
     caches.take(&scope(), Change::Set(release("fraud")));
     (metrics, caches)
+}
+
+fn child(kind: Kind) -> Key {
+    Key { kind, namespace: "models".into(), name: "fraud-c".into() }
 }
 
 fn key() -> ReleaseKey {
@@ -64,7 +79,8 @@ fn key() -> ReleaseKey {
 fn a_release_is_told_as_its_status_stands() {
     let (metrics, _caches) = told();
     metrics.set_leader(true);
-    metrics.decided(&key(), &entry("Step", "Warming", "Analyzing"));
+    metrics.decided(&key(), &entry("Step", "Warming", "Analyzing"), &ModelReleaseStatus::default());
+    metrics.drifted(&key(), &[child(Kind::Service), child(Kind::HttpRoute), child(Kind::Service)]);
     let page = metrics.page().unwrap();
     for line in [
         "version_info{namespace=\"models\",name=\"fraud\",track=\"canary\",version=\"v2\",hash=\"c\",workload=\"fraud-c\"} 1.0",
@@ -86,7 +102,13 @@ fn a_release_is_told_as_its_status_stands() {
         "last_decision_info{namespace=\"models\",name=\"fraud\",decision=\"step\",reason=\"StepStarted\",version=\"v2\"} 1.0",
         "decisions_total{namespace=\"models\",name=\"fraud\",decision=\"step\"} 1.0",
         "decisions_total{namespace=\"models\",name=\"fraud\",decision=\"rollback\"} 0.0",
-        "drift_corrections_total{namespace=\"models\",name=\"fraud\"} 2.0",
+        "drift_corrections_total{namespace=\"models\",name=\"fraud\",kind=\"Service\"} 2.0",
+        "drift_corrections_total{namespace=\"models\",name=\"fraud\",kind=\"Deployment\"} 0.0",
+        "check_evidence_log10{namespace=\"models\",name=\"fraud\",check=\"model_accuracy\",hypothesis=\"good\"} 1.0",
+        "check_evidence_threshold_log10{namespace=\"models\",name=\"fraud\",check=\"model_accuracy\",hypothesis=\"worse\"} 2.0",
+        "artifact_verified{namespace=\"models\",name=\"fraud\",track=\"stable\"} 1.0",
+        "artifact_fetch_seconds{namespace=\"models\",name=\"fraud\",track=\"stable\"} 42.0",
+        "artifact_verified{namespace=\"models\",name=\"fraud\",track=\"canary\"} 0.0",
         "leader 1",
     ] {
         assert!(page.contains(&format!("modelrelease_{line}\n")), "{line}\n{page}");
@@ -104,7 +126,7 @@ fn only_a_leader_tells_releases_and_they_go_with_the_release() {
     let (metrics, caches) = told();
     assert!(!metrics.page().unwrap().contains("fraud"));
     metrics.set_leader(true);
-    metrics.decided(&key(), &entry("Rollback", "Analyzing", "RollingBack"));
+    metrics.decided(&key(), &entry("Rollback", "Analyzing", "RollingBack"), &ModelReleaseStatus::default());
     assert!(metrics.page().unwrap().contains("fraud"));
     caches.take(&scope(), Change::Removed(release("fraud")));
     assert!(!metrics.page().unwrap().contains("fraud"));
@@ -136,7 +158,7 @@ fn a_rollback_or_promotion_counts_once_however_many_commits_carry_it_out() {
         ("Replace", "Stable", "Replacing"),
         ("Replace", "Replacing", "Stable"),
     ] {
-        metrics.decided(&key(), &entry(verdict, from, to));
+        metrics.decided(&key(), &entry(verdict, from, to), &ModelReleaseStatus::default());
     }
     let page = metrics.page().unwrap();
     for decision in ["rollback", "promote", "replace"] {
@@ -162,4 +184,124 @@ fn counters_are_there_before_they_first_count() {
     }
     assert!(page.contains("modelrelease_leader 0"));
     assert!(page.contains("modelrelease_build_info{version="));
+}
+
+/// Number of the page's series that are about a release.
+fn of_releases(page: &str) -> usize {
+    page.lines().filter(|line| line.contains("namespace=") && !line.starts_with('#')).count()
+}
+
+fn begin() -> Timestamp {
+    "2026-11-21T09:00:00Z".parse().unwrap()
+}
+
+/// One with a canary on trial, some of whose checks are still open.
+fn on_trial() -> Told {
+    let mut told = Told::new(begin());
+    told.until(|world| world.phase() == Phase::Stable && world.settled());
+    // Slightly worse than stable: neither good nor bad for long.
+    told.world.accuracy.insert("v2".to_owned(), 0.885);
+    told.world.canary(Some("v2"));
+    told.until(|world| world.phase() == Phase::Analyzing && world.status().analysis.is_some());
+    told.during(120, |_| false, 120, |_, _| ());
+    told
+}
+
+/// A Prometheus has to hold them all. Beyond what each check has, a release has some fifty, of which 12 are conditions
+/// and 11 phases; three checks stay within 35 and 20 for each check.
+#[test]
+fn a_thousand_releases_with_full_status_have_as_many_series_as_promised() {
+    let told = on_trial();
+    let status = told.world.status();
+    assert_eq!(status.conditions.len(), Type::ALL.len());
+    let checks =
+        status.analysis.map(|all| all.guardrails.len() + usize::from(all.quality.is_some())).unwrap();
+    assert_eq!(checks, 3);
+    let begun = Instant::now();
+    let page = told.page_of(1000);
+    println!("{} series of 1000 releases, {} bytes in {:?}", of_releases(&page), page.len(), begun.elapsed());
+    let most = 1000 * (35 + 20 * checks);
+    assert!((1000 * 60..=most).contains(&of_releases(&page)), "{} of {most}", of_releases(&page));
+}
+
+#[test]
+fn an_administrator_says_how_much_is_told_of_each_release() {
+    let (caches, _woken) = Caches::new(&[]);
+    caches.take(&scope(), Change::Set(release("fraud")));
+    let page = |per_release: PerRelease| {
+        let metrics = Metrics::default();
+        let mut settings = Settings::default();
+        settings.metrics.per_release = per_release;
+        metrics.tell_releases(caches.clone(), settings.into(), Clock::system());
+        metrics.set_leader(true);
+        metrics.page().unwrap()
+    };
+    let [full, summary, off] = [PerRelease::Full, PerRelease::Summary, PerRelease::Off].map(page);
+    assert!(full.contains("modelrelease_check_samples{") && full.contains("modelrelease_replicas{"));
+    for told in
+        ["condition", "phase", "traffic_weight_ratio", "last_decision_timestamp_seconds", "decisions_total"]
+    {
+        assert!(summary.contains(&format!("modelrelease_{told}{{namespace=")), "{told}\n{summary}");
+    }
+    assert!(!summary.contains("check_") && !summary.contains("replicas"), "{summary}");
+    assert!(of_releases(&summary) < of_releases(&full));
+    assert_eq!(of_releases(&off), 0, "{off}");
+    assert!(off.contains("modelrelease_leader 1"));
+}
+
+#[test]
+fn a_check_that_is_open_tells_how_long_it_will_be_and_how_fresh_it_is() {
+    let told = on_trial();
+    let page = told.page();
+    let value = |name: &str, check: &str| -> Option<f64> {
+        let start = format!("modelrelease_{name}{{namespace=\"ml\",name=\"fraud\",check=\"{check}\"}} ");
+        page.lines().find_map(|line| line.strip_prefix(&start)?.parse().ok())
+    };
+    let left = value("decision_eta_seconds", "model_accuracy").unwrap_or_else(|| panic!("{page}"));
+    assert!(left > 0.0, "{left}");
+    for check in ["model_accuracy", "errors", "slow"] {
+        let fresh =
+            value("last_evidence_timestamp_seconds", check).unwrap_or_else(|| panic!("{check}\n{page}"));
+        let age = releases::seconds(told.world.now) - fresh;
+        assert!((0.0..60.0).contains(&age), "{check}: {age}");
+    }
+    assert!(
+        page.contains(
+            "check_bound_seconds{namespace=\"ml\",name=\"fraud\",check=\"slow\",bound=\"late\"} 0.5"
+        )
+    );
+    assert!(page.contains("modelrelease_prometheus_sources_in_use{source=\"default\"} 1"), "{page}");
+}
+
+#[test]
+fn a_source_that_nobody_is_judged_by_is_not_in_use() {
+    let mut told = Told::new(begin());
+    told.until(|world| world.phase() == Phase::Stable && world.settled());
+    assert!(told.page().contains("modelrelease_prometheus_sources_in_use{source=\"default\"} 0"));
+}
+
+#[test]
+fn what_a_rollback_took_and_whom_it_met_is_told_once() {
+    let mut told = on_trial();
+    told.world.accuracy.insert("v2".to_owned(), 0.5);
+    told.until(|world| world.phase() == Phase::RolledBack);
+    told.world.now += SignedDuration::from_secs(60);
+    let page = told.page();
+    for line in [
+        "modelrelease_rollback_duration_seconds_count 1",
+        "modelrelease_rollback_exposed_requests_count 1",
+        "modelrelease_time_to_decision_seconds_count{decision=\"rollback\"} 1",
+        "modelrelease_time_to_decision_seconds_count{decision=\"promote\"} 0",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
+    let sum = |name: &str| -> f64 {
+        let start = format!("modelrelease_{name} ");
+        let line = page.lines().find(|line| line.starts_with(&start)).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(sum("rollback_duration_seconds_sum") < 10.0, "{page}");
+    // A tenth of 200 a second, for at least the two minutes above.
+    assert!(sum("rollback_exposed_requests_sum") > 2000.0, "{page}");
+    assert!(sum("time_to_decision_seconds_sum{decision=\"rollback\"}") > 120.0, "{page}");
 }
