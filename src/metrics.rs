@@ -255,4 +255,5 @@ fn durations() -> Histogram {
 mod tests;
 #[cfg(test)]
 #[path = "../tests/support/told.rs"]
+#[allow(dead_code, reason = "others tell the whole story")]
 mod told;

@@ -21,7 +21,8 @@ pub struct Told {
 }
 
 impl Told {
-    /// A release that begins at a time: a canary beside stable, held to a floor, to its errors and to late answers.
+    /// A release that begins at a time, whose canaries are held to a floor, to their errors and, for show, to late answers,
+    /// which this world's Prometheus does not count.
     pub fn new(begin: Timestamp) -> Self {
         let mut world = World::new("v1", None);
         world.now = begin;
@@ -29,7 +30,7 @@ impl Told {
             spec["analysis"]["quality"] = json!({"min": "0.8", "maxDrop": "0.02"});
             spec["analysis"]["guardrails"] = json!([
                 {"name": "errors", "metric": "ErrorRate", "max": "0.05", "maxRatio": "2"},
-                {"name": "slow", "metric": "Latency", "bound": "500ms", "max": "0.05"},
+                {"name": "slow", "metric": "Latency", "bound": "500ms", "max": "0.05", "mode": "Observe"},
             ]);
         });
         let (caches, _woken) = Caches::new(&[]);

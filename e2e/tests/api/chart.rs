@@ -73,15 +73,27 @@ fn everything_that_can_be_switched_on_renders() {
     for name in [
         "ServiceMonitor model-release-system/model-release-operator",
         "PodMonitor model-release-system/model-release-operator-models",
+        "PrometheusRule model-release-system/model-release-operator",
         "ConfigMap model-release-system/model-release-operator-dashboards",
     ] {
         assert!(objects.contains_key(name), "{name} is not among {:?}", objects.keys());
     }
     let monitor = &objects["ServiceMonitor model-release-system/model-release-operator"];
     assert_eq!(monitor["spec"]["endpoints"][0]["honorLabels"], true);
+    // As promtool tests them, with the placeholders of Prometheus untouched by helm.
+    let file = crate::objects::root().join("helm/model-release-operator/files/alerts.yaml");
+    let alerts: Value = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let rule = &objects["PrometheusRule model-release-system/model-release-operator"];
+    assert_eq!(rule["spec"], alerts);
+    assert_eq!(rule["metadata"]["labels"]["release"], "prometheus");
     let dashboards = &objects["ConfigMap model-release-system/model-release-operator-dashboards"]["data"];
-    let text = dashboards["model-release-release.json"].as_str().expect("the dashboard is there");
-    assert!(serde_json::from_str::<Value>(text).unwrap()["panels"].as_array().unwrap().len() > 10);
+    for name in ["release", "fleet", "operator"] {
+        let text = dashboards[&format!("model-release-{name}.json")].as_str().expect(name);
+        assert!(
+            serde_json::from_str::<Value>(text).unwrap()["panels"].as_array().unwrap().len() > 7,
+            "{name}"
+        );
+    }
     let deployment =
         &objects["Deployment model-release-system/model-release-operator"]["spec"]["template"]["spec"];
     let arguments = deployment["containers"][0]["args"].to_string();

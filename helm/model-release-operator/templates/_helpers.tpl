@@ -80,6 +80,9 @@ prometheus:
 queryTemplates: {{- .Values.queryTemplates | toYaml | nindent 2 }}
 serviceAccounts: {{ .Values.serviceAccounts | toJson }}
 fetcherImage: {{ .Values.fetcherImage | default (printf "modelrelease/fetcher:%s" .Chart.AppVersion) | quote }}
+metrics:
+  {{- /* An unquoted `off` is a boolean of YAML. */}}
+  perRelease: {{ .Values.metrics.perRelease | toString | replace "false" "off" | quote }}
 propagationWaitSeconds: {{ .Values.propagationWaitSeconds | int64 }}
 detectSeconds: {{ .Values.detectSeconds | int64 }}
 {{- end -}}
