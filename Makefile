@@ -69,7 +69,7 @@ image: operator-binary ## build the operator's image
 
 .PHONY: operator-binary
 operator-binary: ## build the static program that the operator's image holds
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(shell uname -m)-unknown-linux-gnu --bin model-release-operator
+	MODEL_RELEASE_REVISION=$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown) RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(shell uname -m)-unknown-linux-gnu --bin model-release-operator
 
 .PHONY: plugin
 plugin: ## build the static program that kubectl takes for `kubectl modelrelease`

@@ -1,84 +1,160 @@
-//! The Grafana dashboard of one release: how the panels are laid out and drawn.
+//! The Grafana dashboards: what each is about, and how their panels are laid out and drawn.
 
 use serde_json::{Value, json};
 
+use super::Generated;
+use super::fleet::{fleet, operator};
 use super::panels::{Kind, Panel, RELEASE, limit_variable, panels};
-use super::{Generated, root};
 
-/// Where the dashboard stands.
-pub(super) const PATH: &str = "helm/model-release-operator/dashboards/release.json";
-
-pub(super) fn files() -> Vec<Generated> {
-    let text = serde_json::to_string_pretty(&dashboard()).expect("a JSON value is text");
-    vec![Generated { path: PATH, text: format!("{text}\n") }]
+/// A dashboard, apart from what all have in common.
+struct Dashboard {
+    name: &'static str,
+    description: &'static str,
+    /// How far it looks back.
+    from: &'static str,
+    variables: Vec<Value>,
+    annotations: Vec<Value>,
+    panels: Vec<Panel>,
 }
 
-fn dashboard() -> Value {
-    let datasource = json!({"type": "prometheus", "uid": "${datasource}"});
-    let variable = |name: &str, label: &str, query: String, hide: u8| {
-        json!({
-            "type": "query",
-            "name": name,
-            "label": label,
-            "datasource": datasource,
-            "definition": query,
-            "query": {"qryType": 5, "query": query, "refId": name},
-            "refresh": 2,
-            "regex": "",
-            "sort": 1,
-            "hide": hide,
-            "multi": false,
-            "includeAll": false,
-            "options": [],
-            "current": {},
+pub(super) fn files() -> Vec<Generated> {
+    all()
+        .iter()
+        .map(|dashboard| {
+            let text = serde_json::to_string_pretty(&drawn(dashboard)).expect("a JSON value is text");
+            Generated { path: path(dashboard.name), text: format!("{text}\n") }
         })
-    };
-    let mut limit = variable("limit", "Limit", format!("query_result({})", limit_variable()), 2);
+        .collect()
+}
+
+/// Where it stands.
+fn path(name: &str) -> &'static str {
+    match name {
+        "release" => "helm/model-release-operator/dashboards/release.json",
+        "fleet" => "helm/model-release-operator/dashboards/fleet.json",
+        _ => "helm/model-release-operator/dashboards/operator.json",
+    }
+}
+
+fn datasource() -> Value {
+    json!({"type": "prometheus", "uid": "${datasource}"})
+}
+
+/// A variable that Prometheus fills in.
+fn variable(name: &str, label: &str, query: &str, hide: u8) -> Value {
+    json!({
+        "type": "query",
+        "name": name,
+        "label": label,
+        "datasource": datasource(),
+        "definition": query,
+        "query": {"qryType": 5, "query": query, "refId": name},
+        "refresh": 2,
+        "regex": "",
+        "sort": 1,
+        "hide": hide,
+        "multi": false,
+        "includeAll": false,
+        "options": [],
+        "current": {},
+    })
+}
+
+fn all() -> [Dashboard; 3] {
+    let mut limit = variable("limit", "Limit", &format!("query_result({})", limit_variable()), 2);
     limit["query"]["qryType"] = 3.into();
     limit["regex"] = r#"/limit="([^"]+)"/"#.into();
+    let mut namespaces = variable("namespace", "Namespace", "label_values(modelrelease_phase, namespace)", 0);
+    namespaces["multi"] = true.into();
+    namespaces["includeAll"] = true.into();
+    namespaces["allValue"] = ".*".into();
+    namespaces["current"] = json!({"selected": true, "text": ["All"], "value": ["$__all"]});
+    [
+        Dashboard {
+            name: "release",
+            description: "One release of a model: who serves, how good both versions are, and why it was promoted or rolled back.",
+            from: "now-1h",
+            variables: vec![
+                variable("namespace", "Namespace", "label_values(modelrelease_phase, namespace)", 0),
+                variable(
+                    "name",
+                    "Release",
+                    r#"label_values(modelrelease_phase{namespace="$namespace"}, name)"#,
+                    0,
+                ),
+                limit,
+            ],
+            annotations: vec![json!({
+                "name": "Decisions",
+                "datasource": datasource(),
+                "enable": true,
+                "hide": false,
+                "iconColor": "purple",
+                "expr": format!("modelrelease_last_decision_timestamp_seconds{{{RELEASE}}} * 1000"),
+                "useValueForTime": "on",
+                "titleFormat": "{{decision}}",
+                "step": "10s",
+            })],
+            panels: panels(),
+        },
+        Dashboard {
+            name: "fleet",
+            description: "All releases: where they are, how fast they are decided, and what rollbacks cost.",
+            from: "now-7d",
+            variables: vec![namespaces],
+            annotations: Vec::new(),
+            panels: fleet(),
+        },
+        Dashboard {
+            name: "operator",
+            description: "The operator itself: whether it leads, keeps up, and is answered by the API server and by Prometheus.",
+            from: "now-1h",
+            variables: Vec::new(),
+            annotations: Vec::new(),
+            panels: operator(),
+        },
+    ]
+}
+
+fn drawn(dashboard: &Dashboard) -> Value {
+    let mut variables = vec![json!({
+        "type": "datasource",
+        "name": "datasource",
+        "label": "Prometheus",
+        "query": "prometheus",
+        "refresh": 1,
+        "regex": "",
+        "hide": 0,
+        "multi": false,
+        "includeAll": false,
+        "options": [],
+        "current": {},
+    })];
+    variables.extend(dashboard.variables.iter().cloned());
     json!({
-        "uid": "modelrelease-release",
-        "title": "ModelRelease / release",
-        "description": "One release of a model: who serves, how good both versions are, and why it was promoted or rolled back.",
+        "uid": format!("modelrelease-{}", dashboard.name),
+        "title": format!("ModelRelease / {}", dashboard.name),
+        "description": dashboard.description,
         "tags": ["modelrelease"],
         "schemaVersion": 39,
         "version": 1,
         "editable": false,
         "graphTooltip": 1,
         "refresh": "10s",
-        "time": {"from": "now-1h", "to": "now"},
+        "time": {"from": dashboard.from, "to": "now"},
         "timezone": "browser",
-        "links": [],
-        "annotations": {"list": [{
-            "name": "Decisions",
-            "datasource": datasource,
-            "enable": true,
-            "hide": false,
-            "iconColor": "purple",
-            "expr": format!("modelrelease_last_decision_timestamp_seconds{{{RELEASE}}} * 1000"),
-            "useValueForTime": "on",
-            "titleFormat": "{{decision}}",
-            "step": "10s",
-        }]},
-        "templating": {"list": [
-            {
-                "type": "datasource",
-                "name": "datasource",
-                "label": "Prometheus",
-                "query": "prometheus",
-                "refresh": 1,
-                "regex": "",
-                "hide": 0,
-                "multi": false,
-                "includeAll": false,
-                "options": [],
-                "current": {},
-            },
-            variable("namespace", "Namespace", "label_values(modelrelease_phase, namespace)".into(), 0),
-            variable("name", "Release", r#"label_values(modelrelease_phase{namespace="$namespace"}, name)"#.into(), 0),
-            limit,
-        ]},
-        "panels": placed(&panels(), &datasource),
+        "links": [{
+            "type": "dashboards",
+            "title": "ModelRelease",
+            "tags": ["modelrelease"],
+            "asDropdown": true,
+            "includeVars": false,
+            "keepTime": true,
+            "targetBlank": false,
+        }],
+        "annotations": {"list": dashboard.annotations},
+        "templating": {"list": variables},
+        "panels": placed(&dashboard.panels, &datasource()),
     })
 }
 
@@ -91,14 +167,14 @@ fn placed(panels: &[Panel], datasource: &Value) -> Vec<Value> {
         if x + width > 24 {
             (x, y, height) = (0, y + height, 0);
         }
-        all.push(drawn(panel, id, &json!({"x": x, "y": y, "w": width, "h": tall}), datasource));
+        all.push(panelled(panel, id, &json!({"x": x, "y": y, "w": width, "h": tall}), datasource));
         x += width;
         height = height.max(tall);
     }
     all
 }
 
-fn drawn(panel: &Panel, id: u32, place: &Value, datasource: &Value) -> Value {
+fn panelled(panel: &Panel, id: u32, place: &Value, datasource: &Value) -> Value {
     let targets: Vec<Value> = ('A'..)
         .zip(&panel.series)
         .map(|(letter, (query, legend))| {
@@ -207,67 +283,73 @@ fn colours() -> Value {
     ])
 }
 
-/// Names of the operator's metrics that the dashboard asks for.
-fn asked() -> Vec<String> {
-    let text = dashboard().to_string();
-    let mut names: Vec<String> = text
-        .split("modelrelease_")
-        .skip(1)
-        .map(|rest| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect())
-        .collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// The operator's page of metrics is made in these files.
-#[test]
-fn only_metrics_that_the_operator_exports_are_asked_for() {
-    let files = ["src/metrics.rs", "src/metrics/releases.rs"];
-    let code: String = files
-        .iter()
-        .map(|file| {
-            std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-        })
-        .collect();
-    let asked = asked();
-    assert!(asked.len() >= 12, "{asked:?}");
-    for name in asked {
-        // The encoder adds the suffix of counters.
-        let known = [name.as_str(), name.trim_end_matches("_total")];
-        assert!(
-            known.iter().any(|name| code.contains(&format!("\"{name}\""))),
-            "modelrelease_{name} is not exported"
-        );
-    }
+/// Every panel of every dashboard, with the name of its dashboard.
+fn all_panels() -> Vec<(&'static str, Value)> {
+    let panels = |dashboard: &Dashboard| {
+        let drawn = drawn(dashboard);
+        let panels = drawn["panels"].as_array().unwrap().clone();
+        panels.into_iter().map(|panel| (dashboard.name, panel)).collect::<Vec<_>>()
+    };
+    all().iter().flat_map(panels).collect()
 }
 
 #[test]
-fn every_panel_is_described_and_has_a_unit() {
-    let dashboard = dashboard();
-    let panels = dashboard["panels"].as_array().unwrap();
-    assert!(panels.len() >= 12);
-    for panel in panels {
-        let title = panel["title"].as_str().unwrap();
+fn every_panel_is_described_and_has_a_unit_a_legend_and_its_datasource() {
+    let panels = all_panels();
+    assert!(panels.len() >= 36, "{}", panels.len());
+    for (dashboard, panel) in panels {
+        let title = format!("{dashboard}: {}", panel["title"].as_str().unwrap());
         assert!(panel["description"].as_str().unwrap().ends_with('.'), "{title}");
-        assert!(panel.pointer("/fieldConfig/defaults/unit").is_some(), "{title}");
+        assert!(panel.pointer("/fieldConfig/defaults/unit").is_some_and(Value::is_string), "{title}");
+        assert_eq!(panel["datasource"], datasource(), "{title}");
         for target in panel["targets"].as_array().unwrap() {
+            assert_eq!(target["datasource"], datasource(), "{title}");
+            assert!(!target["legendFormat"].as_str().unwrap().is_empty(), "{title}");
             let query = target["expr"].as_str().unwrap();
-            assert!(query.contains("$name") || query.contains("${limit}"), "{title}: {query}");
+            let one = dashboard != "release" || query.contains("$name") || query.contains("${limit}");
+            assert!(one, "{title} is about other releases as well: {query}");
         }
     }
 }
 
 #[test]
-fn panels_do_not_overlap() {
-    let mut taken = std::collections::BTreeSet::new();
-    for panel in dashboard()["panels"].as_array().unwrap() {
-        let at = |key: &str| panel["gridPos"][key].as_u64().unwrap();
-        assert!(at("x") + at("w") <= 24);
-        for x in at("x")..at("x") + at("w") {
-            for y in at("y")..at("y") + at("h") {
-                assert!(taken.insert((x, y)), "{} covers another at {x},{y}", panel["title"]);
+fn panels_do_not_overlap_and_have_their_own_numbers() {
+    for dashboard in &all() {
+        let (mut taken, mut ids) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+        for panel in drawn(dashboard)["panels"].as_array().unwrap() {
+            assert!(ids.insert(panel["id"].as_u64().unwrap()), "{}", panel["title"]);
+            let at = |key: &str| panel["gridPos"][key].as_u64().unwrap();
+            assert!(at("x") + at("w") <= 24);
+            for x in at("x")..at("x") + at("w") {
+                for y in at("y")..at("y") + at("h") {
+                    assert!(taken.insert((x, y)), "{} covers another at {x},{y}", panel["title"]);
+                }
             }
+        }
+    }
+}
+
+/// `$1` is a group of a pattern, and `$__…` Grafana's own.
+#[test]
+fn every_variable_that_is_used_is_there() {
+    for dashboard in &all() {
+        let drawn = drawn(dashboard);
+        let defined: Vec<&str> = drawn["templating"]["list"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|variable| variable["name"].as_str().unwrap())
+            .collect();
+        let text = drawn.to_string();
+        let used = text.split('$').skip(1).map(|rest| {
+            let rest = rest.strip_prefix('{').unwrap_or(rest);
+            rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>()
+        });
+        let own = |name: &String| !name.starts_with("__") && name.parse::<u8>().is_err();
+        for name in used.filter(own) {
+            // `$1_$2` is two groups with an underline between them.
+            let group = name.trim_end_matches('_').parse::<u8>().is_ok();
+            assert!(group || defined.contains(&name.as_str()), "{}: ${name} is not defined", dashboard.name);
         }
     }
 }

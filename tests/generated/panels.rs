@@ -9,6 +9,8 @@ pub(super) const RELEASE: &str = r#"namespace="$namespace",name="$name""#;
 const CLUSTER: &str = r"outbound[|](?:80|9000)[|][|]$name-([0-9a-f]{10})(?:-app)?[.]$namespace[.]svc[.].+";
 /// Istio's name for it.
 const WORKLOAD: &str = r"$name-([0-9a-f]{10})(?:-app)?";
+/// Labels of a version's pods as the kubelet and kube-state-metrics name them.
+const PODS: &str = r#"namespace="$namespace",pod=~"$name-[0-9a-f]{10}-.+""#;
 /// Characters that a release's and its namespace's names may hold and a metric's name may not.
 const MOST_DASHES: usize = 16;
 
@@ -42,31 +44,38 @@ pub(super) fn panels() -> Vec<Panel> {
             title: "Phase",
             description: "Where the release is in its life.",
             kind: Kind::Words,
-            size: (4, 4),
+            size: (3, 4),
             series: vec![(format!("modelrelease_phase{{{RELEASE}}} == 1"), "{{phase}}")],
         },
         Panel {
             title: "Versions",
             description: "Versions that the release keeps, by role. Stable serves, canary is on trial, previous is kept warm for a way back, failed was rolled back.",
             kind: Kind::Words,
-            size: (8, 4),
+            size: (7, 4),
             series: vec![(format!("modelrelease_version_info{{{RELEASE}}}"), "{{track}}: {{version}}")],
         },
         Panel {
             title: "Last decision",
             description: "What was last decided, about which version and why. The history with all numbers is in the release's status.",
             kind: Kind::Words,
-            size: (8, 4),
+            size: (7, 4),
             series: vec![(
                 format!("modelrelease_last_decision_info{{{RELEASE}}} == 1"),
                 "{{decision}} {{version}}: {{reason}}",
             )],
         },
         Panel {
+            title: "Time left",
+            description: "How long until the checks that are open are decided, if all goes on as it did. None is shown where more of the same would decide nothing, or nothing is open.",
+            kind: Kind::Numbers { unit: "s" },
+            size: (4, 4),
+            series: vec![(format!("max(modelrelease_decision_eta_seconds{{{RELEASE}}})"), "to a decision")],
+        },
+        Panel {
             title: "Canary's share",
             description: "The share of the traffic that the canary is seen to have.",
             kind: Kind::Numbers { unit: "percentunit" },
-            size: (4, 4),
+            size: (3, 4),
             series: vec![(
                 format!(
                     r#"max(modelrelease_traffic_weight_ratio{{{RELEASE},track="canary",source="observed"}})"#
@@ -134,17 +143,33 @@ pub(super) fn panels() -> Vec<Panel> {
             ],
         },
         Panel {
+            title: "Evidence",
+            description: "Odds against chance, as powers of ten: that the canary is within its bounds (good), and that it is beyond one (worse). Whatever first reaches its threshold is proven.",
+            kind: Kind::Lines { unit: "short", least: None, most: None },
+            size: (12, 8),
+            series: vec![
+                (
+                    format!("modelrelease_check_evidence_log10{{{RELEASE}}}"),
+                    "{{check}}: {{hypothesis}}",
+                ),
+                (
+                    format!("modelrelease_check_evidence_threshold_log10{{{RELEASE}}}"),
+                    "bound: {{check}}: {{hypothesis}}",
+                ),
+            ],
+        },
+        Panel {
             title: "Samples",
             description: "Events that each check rests on, by version.",
             kind: Kind::Lines { unit: "short", least: Some(0.0), most: None },
-            size: (12, 8),
+            size: (6, 8),
             series: vec![(format!("modelrelease_check_samples{{{RELEASE}}}"), "{{check}} {{track}}")],
         },
         Panel {
             title: "Verdicts",
             description: "What each check says. Only a proven Fail rolls back, only a proven Pass promotes.",
             kind: Kind::States,
-            size: (12, 8),
+            size: (6, 8),
             series: vec![(format!("modelrelease_check_verdict{{{RELEASE}}} == 1"), "{{check}}: {{verdict}}")],
         },
         Panel {
@@ -180,6 +205,35 @@ pub(super) fn panels() -> Vec<Panel> {
             )],
         },
         Panel {
+            title: "Time to answer by version",
+            description: "Each version's 95th percentile of the time to answer, as counted where its requests are.",
+            kind: Kind::Lines { unit: "ms", least: Some(0.0), most: None },
+            size: (8, 8),
+            series: vec![(named(&slowest()), "{{track}} {{version}}")],
+        },
+        Panel {
+            title: "Memory of the limit",
+            description: "What each pod uses of the memory that it may have; beyond all of it, it is killed. Needs cAdvisor and kube-state-metrics.",
+            kind: Kind::Lines { unit: "percentunit", least: Some(0.0), most: None },
+            size: (8, 8),
+            series: vec![(
+                format!(
+                    r#"max by (pod) (container_memory_working_set_bytes{{{PODS},container!=""}}) / max by (pod) (kube_pod_container_resource_limits{{{PODS},resource="memory"}})"#
+                ),
+                "{{pod}}",
+            )],
+        },
+        Panel {
+            title: "Requested of the cluster",
+            description: "CPU, memory and whatever else all pods of the release reserve, which is what they cost. Needs kube-state-metrics.",
+            kind: Kind::Lines { unit: "short", least: Some(0.0), most: None },
+            size: (8, 8),
+            series: vec![(
+                format!("sum by (resource) (kube_pod_container_resource_requests{{{PODS}}})"),
+                "{{resource}}",
+            )],
+        },
+        Panel {
             title: "Phase over time",
             description: "Phases as they followed each other.",
             kind: Kind::States,
@@ -211,6 +265,13 @@ fn by_hash(envoy: &str, istio: &str) -> String {
     let class = if envoy.is_empty() { r#",response_code_class!="""# } else { envoy };
     format!(
         r#"sum by (hash) (label_replace(rate(envoy_cluster_upstream_rq{{cluster_name=~"{CLUSTER}"{class}}}[$__rate_interval]), "hash", "$1", "cluster_name", "{CLUSTER}")) or sum by (hash) (label_replace(rate(istio_requests_total{{reporter="destination",destination_workload_namespace="$namespace",destination_workload=~"{WORKLOAD}",response_flags!="RL"{istio}}}[$__rate_interval]), "hash", "$1", "destination_workload", "{WORKLOAD}"))"#
+    )
+}
+
+/// The 95th percentile of milliseconds to the answer, by version hash.
+fn slowest() -> String {
+    format!(
+        r#"histogram_quantile(0.95, sum by (le, hash) (label_replace(rate(envoy_cluster_upstream_rq_time_bucket{{cluster_name=~"{CLUSTER}"}}[$__rate_interval]), "hash", "$1", "cluster_name", "{CLUSTER}")) or sum by (le, hash) (label_replace(rate(istio_request_duration_milliseconds_bucket{{reporter="destination",destination_workload_namespace="$namespace",destination_workload=~"{WORKLOAD}",response_flags!="RL"}}[$__rate_interval]), "hash", "$1", "destination_workload", "{WORKLOAD}")))"#
     )
 }
 

@@ -1,4 +1,4 @@
-//! Prometheus can read every query of the dashboard.
+//! Prometheus can read every query of the dashboards.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -9,10 +9,11 @@ use crate::objects;
 
 #[test]
 fn every_query_is_promql() {
-    let queries =
-        dashboard::queries(&objects::root().join("helm/model-release-operator/dashboards/release.json"));
+    let file =
+        |name: &str| objects::root().join(format!("helm/model-release-operator/dashboards/{name}.json"));
+    let queries = ["release", "fleet", "operator"].map(|name| dashboard::queries(&file(name)).unwrap());
     let mut rules = String::from("groups:\n- name: dashboard\n  rules:\n");
-    for (number, query) in queries.unwrap().iter().enumerate() {
+    for (number, query) in queries.iter().flatten().enumerate() {
         let text = serde_json::to_string(&query.of("my-team", "fraud")).unwrap();
         writeln!(rules, "  - {{record: \"panel:{number}\", expr: {text}}}").unwrap();
     }

@@ -46,6 +46,17 @@ impl History {
         self.series("up", labels, || 1.0);
     }
 
+    /// When the last sample is.
+    pub fn end(&self) -> i64 {
+        self.begin + AFTER
+    }
+
+    /// One sample.
+    pub fn sample(&mut self, series: &str, value: &str, at: i64) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "{series} {value} {at}");
+    }
+
     fn series(&mut self, name: &str, labels: &[(&str, &str)], mut value: impl FnMut() -> f64) {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
         let labels = labels.join(",");

@@ -6,9 +6,14 @@
     reason = "a test ends where something fails"
 )]
 
+mod alerts;
 mod backtest;
 mod history;
 mod servers;
+mod story;
+#[path = "../../../tests/support/told.rs"]
+#[allow(dead_code, reason = "others tell less than the whole story")]
+mod told;
 mod trial;
 
 use backtest::CANARIES;
@@ -26,6 +31,7 @@ fn a_real_prometheus_is_understood() {
     for canary in &CANARIES {
         canary.export(&mut history);
     }
+    let shown = story::told(&mut history);
     let prometheus = history.serve().unwrap_or_else(|error| panic!("{error}"));
     for server in &SERVERS {
         let mut trial = Trial::new(server, prometheus.begin);
@@ -34,6 +40,7 @@ fn a_real_prometheus_is_understood() {
         late_answers_are_counted_exactly(server, &trial);
     }
     a_past_is_judged_as_the_operator_would_have(&prometheus);
+    story::every_panel_shows_series(&prometheus, &shown);
 }
 
 /// An equal canary needs some two thousand answers, which these have within minutes; a worse one is found at once.
