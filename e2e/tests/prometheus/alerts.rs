@@ -12,7 +12,7 @@ use super::told::Told;
 fn promtool() -> Command {
     let (root, cache) = (checkout::root().unwrap(), checkout::cache());
     let programs = Programs::locate(&root, &cache).unwrap();
-    programs.provide(&root, &cache, false, &mut Times::load(&cache).unwrap()).unwrap();
+    programs.provide(&root, &cache, false, &mut Times::load(&cache)).unwrap();
     Command::new(programs.kubernetes.program("promtool"))
 }
 
