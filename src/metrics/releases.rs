@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -129,8 +130,13 @@ impl Releases {
             }
             let Ok(object) = &release.decoded else { continue };
             let status = object.status.clone().unwrap_or_default();
-            let release = Release::parse(object, settings);
-            let outlook = explain::checks(&release, &status, settings, now);
+            // One that cannot be judged is told less of, and costs nobody the page.
+            let judged = catch_unwind(AssertUnwindSafe(|| {
+                let release = Release::parse(object, settings);
+                let outlook = explain::checks(&release, &status, settings, now);
+                (release, outlook)
+            }));
+            let Ok((release, outlook)) = judged else { continue };
             if !outlook.is_empty() {
                 asked.insert(release.analysis.provider.clone());
             }
