@@ -58,7 +58,7 @@ verdicts: ## what evidence decides, and when, in thousands of trials: the promis
 bench: ## what a look costs: CPU time and allocations of the core, in one table
 	cargo bench --locked --package model-release-core --bench step
 
-generate: ## rewrite what is generated: definition, rights, dashboards
+generate: ## rewrite what is generated: definition, rights, dashboards, list of metrics
 	BLESS=1 cargo test --locked --test generated
 
 chart: ## package the chart into target/chart

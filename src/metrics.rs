@@ -1,6 +1,7 @@
 //! What the operator counts of itself, and the page that tells it. Labels are of known, small sets.
 
 mod decisions;
+mod page;
 mod pushes;
 mod releases;
 

@@ -1,7 +1,8 @@
 //! Series of each release, read off its status at the time of the scrape.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,61 +23,9 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
 use super::decisions::{COUNTED, Counts, DRIFTING, Decisions, decides};
+use super::page::{Page, Part, Series};
 use crate::clock::Clock;
 use crate::watch::{Caches, ReleaseKey};
-
-/// A family of series: its help, its kind, and each series' labels and value.
-struct Series {
-    help: &'static str,
-    kind: MetricType,
-    values: Vec<(Vec<(&'static str, String)>, f64)>,
-}
-
-/// All series of all releases, by name.
-#[derive(Default)]
-struct Page(BTreeMap<&'static str, Series>);
-
-/// One release's part of the page.
-struct Part<'a> {
-    page: &'a mut Page,
-    key: &'a ReleaseKey,
-}
-
-impl Page {
-    fn put(
-        &mut self,
-        (name, help): (&'static str, &'static str),
-        kind: MetricType,
-        labels: Vec<(&'static str, String)>,
-        value: f64,
-    ) {
-        let family = self.0.entry(name).or_insert_with(|| Series { help, kind, values: Vec::new() });
-        family.values.push((labels, value));
-    }
-}
-
-impl Part<'_> {
-    fn add(&mut self, family: (&'static str, &'static str), labels: &[(&'static str, &str)], value: f64) {
-        self.put(family, MetricType::Gauge, labels, value);
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-    fn count(&mut self, family: (&'static str, &'static str), label: (&'static str, &str), count: u64) {
-        self.put(family, MetricType::Counter, &[label], count as f64);
-    }
-
-    fn put(
-        &mut self,
-        family: (&'static str, &'static str),
-        kind: MetricType,
-        labels: &[(&'static str, &str)],
-        value: f64,
-    ) {
-        let mut all = vec![("namespace", self.key.namespace.clone()), ("name", self.key.name.clone())];
-        all.extend(labels.iter().map(|(label, value)| (*label, (*value).to_owned())));
-        self.page.put(family, kind, all, value);
-    }
-}
 
 /// Tells the series of each release.
 pub struct Releases {
@@ -129,8 +78,13 @@ impl Releases {
             }
             let Ok(object) = &release.decoded else { continue };
             let status = object.status.clone().unwrap_or_default();
-            let release = Release::parse(object, settings);
-            let outlook = explain::checks(&release, &status, settings, now);
+            // One that cannot be judged is told less of, and costs nobody the page.
+            let judged = catch_unwind(AssertUnwindSafe(|| {
+                let release = Release::parse(object, settings);
+                let outlook = explain::checks(&release, &status, settings, now);
+                (release, outlook)
+            }));
+            let Ok((release, outlook)) = judged else { continue };
             if !outlook.is_empty() {
                 asked.insert(release.analysis.provider.clone());
             }
