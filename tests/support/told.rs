@@ -59,6 +59,7 @@ impl Told {
         metrics.prometheus_took("default", std::time::Duration::from_millis(50));
         metrics.kube_request("get", "modelreleases", "200");
         metrics.queue_depth(1);
+        metrics.sink("chat");
     }
 
     fn key(&self) -> ReleaseKey {

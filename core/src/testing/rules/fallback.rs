@@ -30,13 +30,12 @@ pub(super) fn kept(ground: &Ground, key: &Key, body: &Value, found: &mut Found) 
     let Some(live) = ground.observed.children.get(key) else { return };
     let record = ground.child(Kind::ControllerRevision, &key.name);
     let recorded = |path: &str| record.and_then(|r| r.body.pointer(path));
+    // Without a record of ours only the digest tells a repair from another version.
+    let digest = |body: &Value| meta::at(body, &["metadata", "annotations", ANNOTATION_RENDERED]).cloned();
+    let repaired = record.is_none() && digest(body).is_some() && digest(body) == digest(&live.body);
     match key.kind {
         Kind::Deployment => {
             let template = recorded("/data/deployment/spec/template").or(live.body.pointer("/spec/template"));
-            // Without a record of ours only the digest tells a repair from another version.
-            let digest =
-                |body: &Value| meta::at(body, &["metadata", "annotations", ANNOTATION_RENDERED]).cloned();
-            let repaired = record.is_none() && digest(body).is_some() && digest(body) == digest(&live.body);
             let same = repaired || body.pointer("/spec/template") == template;
             found.unless(same, "S7", || format!("the fallback {hash} gets another template"));
             let replicas = |body: &Value| body.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
@@ -49,7 +48,7 @@ pub(super) fn kept(ground: &Ground, key: &Key, body: &Value, found: &mut Found) 
         }
         Kind::Service => {
             let selector = recorded("/data/service/spec/selector").or(live.body.pointer("/spec/selector"));
-            let same = body.pointer("/spec/selector") == selector;
+            let same = repaired || body.pointer("/spec/selector") == selector;
             found.unless(same, "S7", || format!("the Service of the fallback {hash} selects something else"));
         }
         _ => {}
