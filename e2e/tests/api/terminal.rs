@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -32,6 +33,7 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
 struct Terminal {
     keys: std::fs::File,
     shown: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
     child: Child,
 }
 
@@ -58,14 +60,14 @@ impl Terminal {
         let keys = std::fs::File::from(master);
         let shown = Arc::new(Mutex::new(String::new()));
         let (mut reader, into) = (keys.try_clone().unwrap(), shown.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut piece = [0; 4096];
             // It ends with an error once nobody holds the other end.
             while let Ok(count @ 1..) = reader.read(&mut piece) {
                 into.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..count]));
             }
         });
-        Self { keys, shown, child }
+        Self { keys, shown, reader, child }
     }
 
     fn shown(&self) -> String {
@@ -84,11 +86,11 @@ impl Terminal {
 
     async fn ends(&mut self) -> ExitStatus {
         let mut ended = None;
-        let child = &mut self.child;
-        let shown = self.shown.clone();
-        until("the program ends", SOON, || {
+        let Self { child, reader, shown, .. } = self;
+        until("the program ends, and all that it wrote is read", SOON, || {
             ended = child.try_wait().unwrap();
-            let seen = Seen::when(ended.is_some(), || shown.lock().unwrap().clone());
+            let over = ended.is_some() && reader.is_finished();
+            let seen = Seen::when(over, || shown.lock().unwrap().clone());
             async { seen }
         })
         .await
