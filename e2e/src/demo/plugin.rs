@@ -7,10 +7,10 @@ use kubectl_modelrelease::ask::Human;
 use kubectl_modelrelease::run::run;
 use kubectl_modelrelease::screen::Style;
 use kubectl_modelrelease::shell::Shell;
-use model_release_core::api::status::Act;
 use serde::Serialize;
 
 use super::Stage;
+use super::releases::rollback;
 use super::stories::RELEASES;
 use crate::error::{Error, Result};
 
@@ -31,8 +31,7 @@ pub struct Asked {
 pub async fn ask(stage: &Stage) -> Result<Vec<Asked>> {
     let [better, worse, ..] = RELEASES;
     let status = stage.releases.get(worse).await?.status.unwrap_or_default();
-    let rolled_back = status.history.iter().find(|entry| entry.verdict == Act::Rollback);
-    let decision = rolled_back.map(|entry| entry.seq.to_string());
+    let decision = rollback(&status, &stage.made.worse.name).map(|entry| entry.seq.to_string());
     let mut why = vec!["explain", worse];
     why.extend(decision.iter().flat_map(|decision| ["--decision", decision]));
     Ok(vec![one(stage, &["history", better]).await?, one(stage, &why).await?])
