@@ -1,5 +1,6 @@
 //! A Grafana dashboard's queries, asked of a real Prometheus as Grafana would ask them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,12 +15,17 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const SPAN: u64 = 1800;
 const STEP: u64 = 5;
 
+/// What `$__rate_interval` is where each target is scraped each second or two.
+const RATE: &str = "30s";
+/// The check that a release's dashboard shows at first.
+const CHECK: &str = "model_accuracy";
+
 /// One query of one panel, with Grafana's variables still in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PanelQuery {
     /// The panel's title.
     pub panel: String,
-    /// PromQL with `$namespace`, `$name`, `${limit}` and `$__rate_interval`.
+    /// PromQL with `$namespace`, `$name`, `${limit}`, `$check` and `$__rate_interval`.
     pub template: String,
 }
 
@@ -28,12 +34,19 @@ impl PanelQuery {
     pub fn of(&self, namespace: &str, name: &str) -> String {
         // The dashboard's own hidden variable: names as they stand in the names of Envoy's metrics.
         let limit = format!("{namespace}_{name}").replace('-', "_");
-        self.template
-            .replace("$__rate_interval", "30s")
-            .replace("${limit}", &limit)
-            .replace("$namespace", namespace)
-            .replace("$name", name)
+        let values = [("namespace", namespace), ("name", name), ("limit", &limit), ("check", CHECK)];
+        filled(&self.template, &values.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
     }
+}
+
+/// PromQL with the values of variables in it.
+pub fn filled(template: &str, values: &BTreeMap<String, String>) -> String {
+    let mut query = template.replace("$__rate_interval", RATE);
+    // From the end of the alphabet: `$namespace` before `$name`.
+    for (name, value) in values.iter().rev() {
+        query = query.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value);
+    }
+    query
 }
 
 /// All queries of a dashboard, in the order of its panels.
@@ -61,43 +74,78 @@ pub fn queries(file: &Path) -> Result<Vec<PanelQuery>> {
 /// # Errors
 /// If Prometheus does not answer, or refuses the query: its own words.
 pub fn series(prometheus: &str, query: &str, now: u64) -> Result<usize> {
-    let start = now.saturating_sub(SPAN);
-    let query_text = encoded(query);
-    let url =
-        format!("{prometheus}/api/v1/query_range?start={start}&end={now}&step={STEP}&query={query_text}");
-    let (status, body) = http::get(&url, DEADLINE)?;
-    let answer: Value = serde_json::from_str(&body).unwrap_or_default();
-    answer.pointer("/data/result").and_then(Value::as_array).map(Vec::len).ok_or_else(|| {
-        let why = answer["error"].as_str().unwrap_or(&body);
-        Error::other(format!("Prometheus refuses the query with status {status}: {why}\n  {query}"))
-    })
+    let (start, end, step) = (now.saturating_sub(SPAN).to_string(), now.to_string(), STEP.to_string());
+    let parameters = [("start", &*start), ("end", &*end), ("step", &*step), ("query", query)];
+    let data = data(prometheus, "query_range", &parameters, DEADLINE)?;
+    Ok(data["result"].as_array().map_or(0, Vec::len))
 }
 
-/// Prefixes of metrics of a cluster's own exporters, cAdvisor and kube-state-metrics, which the testbed does not run.
-const ELSEWHERE: [&str; 2] = ["container_", "kube_"];
+/// What Prometheus answers to a question at a path below `/api/v1`.
+///
+/// # Errors
+/// If Prometheus does not answer, or refuses the question: its own words.
+pub fn data(prometheus: &str, path: &str, parameters: &[(&str, &str)], deadline: Duration) -> Result<Value> {
+    let pairs: Vec<String> =
+        parameters.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    let url = format!("{prometheus}/api/v1/{path}?{}", pairs.join("&"));
+    let (status, body) = http::get(&url, deadline)?;
+    let mut answer: Value = serde_json::from_str(&body).unwrap_or_default();
+    match answer.get_mut("data").map(Value::take) {
+        Some(data) if answer["status"] == "success" => Ok(data),
+        _ => {
+            let why = answer["error"].as_str().unwrap_or(&body);
+            let asked = parameters.last().map_or("", |(_, value)| value);
+            Err(Error::other(format!("Prometheus refuses the query with status {status}: {why}\n  {asked}")))
+        }
+    }
+}
 
-/// The panels that would show nothing for a release: none of their queries returns a series. Those that ask a cluster's own
-/// exporters are left out.
+/// Metrics of a cluster's own exporters, which the testbed does not run: prefix, and who exports them.
+const ELSEWHERE: [(&str, &str); 2] = [("kube_", "kube-state-metrics"), ("container_", "cAdvisor")];
+
+/// The exporter that a query needs and the testbed does not run, if there is one.
+pub fn needs(query: &str) -> Option<&'static str> {
+    ELSEWHERE.iter().find(|(prefix, _)| query.contains(prefix)).map(|(_, exporter)| *exporter)
+}
+
+/// A panel, and what its queries returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Its title.
+    pub panel: String,
+    /// Series of all its queries.
+    pub series: usize,
+    /// The exporter that it needs and the testbed does not run.
+    pub needs: Option<&'static str>,
+}
+
+impl Answered {
+    /// Whether it would show nothing, though all that it needs is there.
+    pub fn silent(&self) -> bool {
+        self.series == 0 && self.needs.is_none()
+    }
+}
+
+/// What each panel of a dashboard would show for a release.
 ///
 /// # Errors
 /// As [`queries`] and [`series`].
-pub fn silent_panels(
+pub fn answered(
     file: &Path,
     prometheus: &str,
-    namespace: &str,
-    name: &str,
+    (namespace, name): (&str, &str),
     now: u64,
-) -> Result<Vec<String>> {
-    let mut found: Vec<(String, usize)> = Vec::new();
-    let ours = |query: &PanelQuery| !ELSEWHERE.iter().any(|prefix| query.template.contains(prefix));
-    for query in queries(file)?.into_iter().filter(ours) {
-        let many = series(prometheus, &query.of(namespace, name), now)?;
-        match found.iter_mut().find(|(panel, _)| *panel == query.panel) {
-            Some((_, sum)) => *sum += many,
-            None => found.push((query.panel, many)),
+) -> Result<Vec<Answered>> {
+    let mut all: Vec<Answered> = Vec::new();
+    for query in queries(file)? {
+        let series = series(prometheus, &query.of(namespace, name), now)?;
+        let needs = needs(&query.template);
+        match all.iter_mut().find(|known| known.panel == query.panel) {
+            Some(known) => known.series += series,
+            None => all.push(Answered { panel: query.panel, series, needs }),
         }
     }
-    Ok(found.into_iter().filter(|(_, many)| *many == 0).map(|(panel, _)| panel).collect())
+    Ok(all)
 }
 
 /// A query as a part of an address.
@@ -141,6 +189,15 @@ mod tests {
         let query =
             PanelQuery { panel: "limit".into(), template: "envoy_mrel_${limit}_x{a=\"$name\"}".into() };
         assert_eq!(query.of("my-team", "my-model"), "envoy_mrel_my_team_my_model_x{a=\"my-model\"}");
+    }
+
+    #[test]
+    fn a_panel_is_silent_only_where_all_that_it_needs_is_there() {
+        let panel = |series, needs| Answered { panel: "p".into(), series, needs };
+        assert!(panel(0, None).silent() && !panel(1, None).silent());
+        assert!(!panel(0, needs("max(container_memory_working_set_bytes)")).silent());
+        assert_eq!(needs("sum(container_a / kube_b)"), Some("kube-state-metrics"));
+        assert_eq!(needs("modelrelease_phase"), None);
     }
 
     /// Answers one request with `body` and returns its first line.

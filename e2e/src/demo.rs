@@ -86,10 +86,26 @@ pub async fn run(options: &Options) -> Result<Report> {
 /// Tells the four stories and shows how they go.
 pub async fn tell(stage: &Arc<Stage>) -> Vec<Outcome> {
     let board = Board::default();
-    let (done, ended) = oneshot::channel();
-    let screen = tokio::spawn(screen::show(Arc::clone(&board), stage.releases.clone(), ended));
     // Four stories at once are a large future; it is made once.
-    let stories = Box::pin(stories::tell(stage, &board)).await;
+    let stories = Box::pin(stories::tell(stage, &board));
+    shown(stage, &board, stories).await
+}
+
+/// Tells the three stories that need Prometheus all the time, and shows how they go.
+pub async fn tell_with_evidence(stage: &Arc<Stage>) -> Vec<Outcome> {
+    let board = Board::default();
+    let stories = Box::pin(stories::tell_with_evidence(stage, &board));
+    shown(stage, &board, stories).await
+}
+
+async fn shown(
+    stage: &Arc<Stage>,
+    board: &Board,
+    stories: impl Future<Output = Vec<Outcome>>,
+) -> Vec<Outcome> {
+    let (done, ended) = oneshot::channel();
+    let screen = tokio::spawn(screen::show(Arc::clone(board), stage.releases.clone(), ended));
+    let stories = stories.await;
     // If nobody listens any more the screen is gone already.
     let _ = done.send(());
     let _ = screen.await;

@@ -15,12 +15,15 @@ pub mod forward;
 pub mod http;
 pub mod image;
 pub mod network;
+#[cfg(feature = "pictures")]
+pub mod pictures;
 pub mod plan;
 pub mod process;
 pub mod raise;
 pub mod registry;
 pub mod say;
 pub mod supervise;
+pub mod terminal;
 pub mod wait;
 
 pub use env::Testbed;

@@ -6,6 +6,9 @@ use super::Generated;
 use super::fleet::{fleet, operator};
 use super::panels::{Kind, Panel, RELEASE, limit_variable, panels};
 
+/// The check of a model's quality, which every release with a canary has.
+const QUALITY: &str = "model_accuracy";
+
 /// A dashboard, apart from what all have in common.
 struct Dashboard {
     name: &'static str,
@@ -47,7 +50,6 @@ fn variable(name: &str, label: &str, query: &str, hide: u8) -> Value {
         "name": name,
         "label": label,
         "datasource": datasource(),
-        "definition": query,
         "query": {"qryType": 5, "query": query, "refId": name},
         "refresh": 2,
         "regex": "",
@@ -56,7 +58,6 @@ fn variable(name: &str, label: &str, query: &str, hide: u8) -> Value {
         "multi": false,
         "includeAll": false,
         "options": [],
-        "current": {},
     })
 }
 
@@ -64,6 +65,14 @@ fn all() -> [Dashboard; 3] {
     let mut limit = variable("limit", "Limit", &format!("query_result({})", limit_variable()), 2);
     limit["query"]["qryType"] = 3.into();
     limit["regex"] = r#"/limit="([^"]+)"/"#.into();
+    // What is shown at first; which checks there are differs between releases.
+    let mut check = variable(
+        "check",
+        "Check",
+        &format!("label_values(modelrelease_check_value_ratio{{{RELEASE}}}, check)"),
+        0,
+    );
+    check["current"] = json!({"selected": true, "text": QUALITY, "value": QUALITY});
     let mut namespaces = variable("namespace", "Namespace", "label_values(modelrelease_phase, namespace)", 0);
     namespaces["multi"] = true.into();
     namespaces["includeAll"] = true.into();
@@ -82,6 +91,7 @@ fn all() -> [Dashboard; 3] {
                     r#"label_values(modelrelease_phase{namespace="$namespace"}, name)"#,
                     0,
                 ),
+                check,
                 limit,
             ],
             annotations: vec![json!({
@@ -128,7 +138,6 @@ fn drawn(dashboard: &Dashboard) -> Value {
         "multi": false,
         "includeAll": false,
         "options": [],
-        "current": {},
     })];
     variables.extend(dashboard.variables.iter().cloned());
     json!({
@@ -146,6 +155,9 @@ fn drawn(dashboard: &Dashboard) -> Value {
         "links": [{
             "type": "dashboards",
             "title": "ModelRelease",
+            "tooltip": "",
+            "icon": "external link",
+            "url": "",
             "tags": ["modelrelease"],
             "asDropdown": true,
             "includeVars": false,
@@ -229,7 +241,7 @@ fn style(kind: &Kind) -> (&'static str, Value, Value) {
             "state-timeline",
             json!({
                 "unit": "bool_yes_no",
-                "custom": {"fillOpacity": 70, "lineWidth": 0, "spanNulls": false},
+                "custom": {"fillOpacity": 70, "lineWidth": 0},
             }),
             json!({
                 "mergeValues": true,

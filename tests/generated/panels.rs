@@ -101,27 +101,16 @@ pub(super) fn panels() -> Vec<Panel> {
             )],
         },
         Panel {
-            title: "Accuracy by version, and its bound",
-            description: "Share of right answers of each version in this attempt, and the least that is good enough.",
+            title: "$check by version, and its bounds",
+            description: "What the chosen check measured of each version in this attempt, and what it holds the canary against: a floor or a ceiling, stable less the margin, or so many times stable's share.",
             kind: Kind::Lines { unit: "percentunit", least: None, most: None },
             size: (12, 8),
             series: vec![
-                (
-                    format!(r#"modelrelease_check_value_ratio{{{RELEASE},check="model_accuracy"}}"#),
-                    "{{track}}",
-                ),
-                (
-                    format!(
-                        r#"max(modelrelease_check_value_ratio{{{RELEASE},check="model_accuracy",track="stable"}}) - max(modelrelease_check_bound_ratio{{{RELEASE},check="model_accuracy",bound="max_drop"}})"#
-                    ),
-                    "bound: stable less the margin",
-                ),
-                (
-                    format!(
-                        r#"max(modelrelease_check_bound_ratio{{{RELEASE},check="model_accuracy",bound="min"}})"#
-                    ),
-                    "bound: floor",
-                ),
+                (format!(r#"modelrelease_check_value_ratio{{{RELEASE},check="$check"}}"#), "{{track}}"),
+                (format!("{} - {}", stable(), bound("max_drop")), "bound: stable less the margin"),
+                (bound("min"), "bound: floor"),
+                (format!("{} * {}", stable(), bound("max_ratio")), "bound: times stable's"),
+                (bound("max"), "bound: ceiling"),
             ],
         },
         Panel {
@@ -258,6 +247,16 @@ pub(super) fn panels() -> Vec<Panel> {
             series: vec![(format!("modelrelease_replicas{{{RELEASE}}}"), "{{track}} {{state}}")],
         },
     ]
+}
+
+/// What the chosen check measured of stable.
+fn stable() -> String {
+    format!(r#"max(modelrelease_check_value_ratio{{{RELEASE},check="$check",track="stable"}})"#)
+}
+
+/// What the chosen check holds a version against.
+fn bound(which: &str) -> String {
+    format!(r#"max(modelrelease_check_bound_ratio{{{RELEASE},check="$check",bound="{which}"}})"#)
 }
 
 /// Requests a second by version hash; further selectors for Envoy's counter and for Istio's.

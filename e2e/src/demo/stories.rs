@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::images::Model;
 use super::manifest::Manifest;
 use super::outcome::Outcome;
 use super::story::{Board, Stage, Story};
@@ -28,31 +29,41 @@ const BLIND: Title = ('D', "Prometheus is gone in mid-canary");
 /// Tells A, B and C side by side, and D after them, for it takes the evidence away from all. What fails is in the
 /// outcome of its story; the others go on.
 pub async fn tell(stage: &Arc<Stage>, board: &Board) -> Vec<Outcome> {
-    let (worse, better) = (&stage.made.worse, &stage.made.better);
-    let manifest = |name: &str, stable| Manifest::new(&stage.namespace, name, stable);
-    let begin = |title: Title, manifest: Manifest| Story::begin(stage, board, title, manifest);
-    // A climbs two rungs; C must not be decided before somebody decides it, and keeps clients to a version; D must last into the outage.
-    let promoted = Manifest { steps: vec![(20, 10), (50, 10)], ..manifest(RELEASES[0], worse) };
-    let rolled_back = manifest(RELEASES[1], better);
-    let by_hand = Manifest { min_samples: 1_000_000, ..manifest(RELEASES[2], worse) }
-        .with("/spec/traffic/sticky", json!(true));
-    let blind = Manifest { min_samples: 800, ..manifest(RELEASES[3], worse) };
-    let (a, b, c, d) = tokio::join!(
-        async { promoted::tell(begin(PROMOTED, promoted).await?.with_clients().await?).await },
-        async { rolled_back::tell(begin(ROLLED_BACK, rolled_back).await?.with_clients().await?).await },
-        async { by_hand::tell(begin(BY_HAND, by_hand).await?.with_clients().await?).await },
-        async {
-            let story = begin(BLIND, blind).await?;
-            story.note("waits for the other three, who need Prometheus");
-            Ok(story)
-        },
-    );
+    // D must last into the outage.
+    let blind = Manifest { min_samples: 800, ..manifest(stage, RELEASES[3], &stage.made.worse) };
+    let (mut told, d) = tokio::join!(Box::pin(tell_with_evidence(stage, board)), async {
+        let story = Story::begin(stage, board, BLIND, blind).await?;
+        story.note("waits for the other three, who need Prometheus");
+        Ok(story)
+    });
     let d = match d {
         Ok(story) => async { blind::tell(story.with_clients().await?).await }.await,
         Err(error) => Err(error),
     };
-    let told = [(PROMOTED, a), (ROLLED_BACK, b), (BY_HAND, c), (BLIND, d)];
+    told.push(ended(BLIND, RELEASES[3], d));
+    told
+}
+
+/// Tells A, B and C side by side, while Prometheus is there all the time.
+pub async fn tell_with_evidence(stage: &Arc<Stage>, board: &Board) -> Vec<Outcome> {
+    let (worse, better) = (&stage.made.worse, &stage.made.better);
+    let begin = |title: Title, manifest: Manifest| Story::begin(stage, board, title, manifest);
+    // A climbs two rungs; C must not be decided before somebody decides it, and keeps clients to a version.
+    let promoted = Manifest { steps: vec![(20, 10), (50, 10)], ..manifest(stage, RELEASES[0], worse) };
+    let rolled_back = manifest(stage, RELEASES[1], better);
+    let by_hand = Manifest { min_samples: 1_000_000, ..manifest(stage, RELEASES[2], worse) }
+        .with("/spec/traffic/sticky", json!(true));
+    let (a, b, c) = tokio::join!(
+        async { promoted::tell(begin(PROMOTED, promoted).await?.with_clients().await?).await },
+        async { rolled_back::tell(begin(ROLLED_BACK, rolled_back).await?.with_clients().await?).await },
+        async { by_hand::tell(begin(BY_HAND, by_hand).await?.with_clients().await?).await },
+    );
+    let told = [(PROMOTED, a), (ROLLED_BACK, b), (BY_HAND, c)];
     told.into_iter().zip(RELEASES).map(|((title, told), release)| ended(title, release, told)).collect()
+}
+
+fn manifest(stage: &Stage, name: &str, stable: &Model) -> Manifest {
+    Manifest::new(&stage.namespace, name, stable)
 }
 
 /// The outcome of a story, also of one that broke off.

@@ -1,77 +1,34 @@
 //! The plugin in a real terminal, on releases of a real API server.
 
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, LazyLock, Mutex};
-use std::thread::JoinHandle;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::{Value, json};
-use testbed::command::cargo;
+use testbed::terminal;
 use testbed::wait::{Seen, until};
 
 use crate::admission::{RELEASES, send, with_definition};
-use crate::objects::root;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// The plugin's program, from this checkout. With the features that these tests were compiled with, so that little is
-/// compiled for it.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let mut build = cargo();
-    build.args(["build", "--quiet", "--locked", "--package", "testbed", "--package", "kubectl-modelrelease"]);
-    let built = build.args(["--bin", "kubectl-modelrelease"]).current_dir(root()).status().unwrap();
-    assert!(built.success(), "the plugin does not compile");
-    Path::new(env!("CARGO_BIN_EXE_cluster")).with_file_name("kubectl-modelrelease")
-});
+/// The plugin's program, from this checkout.
+static PROGRAM: LazyLock<PathBuf> =
+    LazyLock::new(|| terminal::plugin(Path::new(env!("CARGO_BIN_EXE_cluster"))).unwrap());
 
-/// A program on a terminal of its own.
-struct Terminal {
-    keys: std::fs::File,
-    shown: Arc<Mutex<String>>,
-    reader: JoinHandle<()>,
-    child: Child,
-}
+/// The plugin on a terminal of 40 rows.
+struct Terminal(terminal::Terminal);
 
 impl Terminal {
-    /// Runs the plugin on a terminal of so many columns and 40 rows.
     fn run(kubeconfig: &Path, columns: u16, line: &str) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let open = || -> OwnedFd {
-            let file = std::fs::File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-            file.into()
-        };
-        let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let tty = open();
-        tcsetwinsize(tty.as_fd(), size).unwrap();
-        // The terminal is the program's own, so that its Ctrl-C is a signal.
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait"]).arg(PROGRAM.as_path()).args(line.split_whitespace());
-        command.env("KUBECONFIG", kubeconfig).env("TERM", "xterm").env("LANG", "C.UTF-8");
-        command.env_remove("NO_COLOR").env_remove("LC_ALL");
-        let child = command.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();
-        let keys = std::fs::File::from(master);
-        let shown = Arc::new(Mutex::new(String::new()));
-        let (mut reader, into) = (keys.try_clone().unwrap(), shown.clone());
-        let reader = std::thread::spawn(move || {
-            let mut piece = [0; 4096];
-            // It ends with an error once nobody holds the other end.
-            while let Ok(count @ 1..) = reader.read(&mut piece) {
-                into.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..count]));
-            }
-        });
-        Self { keys, shown, reader, child }
+        let mut command = Command::new(PROGRAM.as_path());
+        command.args(line.split_whitespace()).env("KUBECONFIG", kubeconfig);
+        Self(terminal::Terminal::run(command, (columns, 40)).unwrap())
     }
 
     fn shown(&self) -> String {
-        self.shown.lock().unwrap().replace("\r\n", "\n")
+        self.0.shown()
     }
 
     async fn shows(&self, text: &str) {
@@ -81,16 +38,14 @@ impl Terminal {
     }
 
     fn types(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.0.types(keys).unwrap();
     }
 
     async fn ends(&mut self) -> ExitStatus {
         let mut ended = None;
-        let Self { child, reader, shown, .. } = self;
         until("the program ends, and all that it wrote is read", SOON, || {
-            ended = child.try_wait().unwrap();
-            let over = ended.is_some() && reader.is_finished();
-            let seen = Seen::when(over, || shown.lock().unwrap().clone());
+            ended = self.0.ended().unwrap();
+            let seen = Seen::when(ended.is_some(), || self.0.shown());
             async { seen }
         })
         .await

@@ -85,20 +85,14 @@ pub fn every_panel_shows_series(prometheus: &Prometheus, shown: &Shown) {
     for name in ["release", "fleet", "operator"] {
         let file =
             checkout::root().unwrap().join(format!("helm/model-release-operator/dashboards/{name}.json"));
-        let mut panels: Vec<(String, usize)> = Vec::new();
-        for query in dashboard::queries(&file).unwrap() {
-            let end = u64::try_from(shown.end).unwrap();
-            let series =
-                dashboard::series(&prometheus.url, &query.of(shown.namespace, shown.name), end).unwrap();
-            match panels.iter_mut().find(|(panel, _)| *panel == query.panel) {
-                Some((_, sum)) => *sum += series,
-                None => panels.push((query.panel, series)),
-            }
-        }
-        for (panel, series) in panels {
-            println!("| {name} | {panel} | {series} |");
-            if series == 0 {
-                silent.push(format!("{name}: {panel}"));
+        let end = u64::try_from(shown.end).unwrap();
+        let answered =
+            dashboard::answered(&file, &prometheus.url, (shown.namespace, shown.name), end).unwrap();
+        for panel in answered {
+            println!("| {name} | {} | {} |", panel.panel, panel.series);
+            // Here all exporters are there.
+            if panel.series == 0 {
+                silent.push(format!("{name}: {}", panel.panel));
             }
         }
     }
