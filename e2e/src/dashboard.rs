@@ -15,7 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const SPAN: u64 = 1800;
 const STEP: u64 = 5;
 
-/// What `$__rate_interval` is where each target is scraped each second or two.
+/// What `$__rate_interval` is where nothing else is said.
 const RATE: &str = "30s";
 /// The check that a release's dashboard shows at first.
 const CHECK: &str = "model_accuracy";
@@ -39,9 +39,10 @@ impl PanelQuery {
     }
 }
 
-/// PromQL with the values of variables in it.
+/// A text with the values of variables in it; rates are over half a minute if `__rate_interval` does not say otherwise.
 pub fn filled(template: &str, values: &BTreeMap<String, String>) -> String {
-    let mut query = template.replace("$__rate_interval", RATE);
+    let rate = values.get("__rate_interval").map_or(RATE, String::as_str);
+    let mut query = template.replace("$__rate_interval", rate);
     // From the end of the alphabet: `$namespace` before `$name`.
     for (name, value) in values.iter().rev() {
         query = query.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value);
@@ -100,14 +101,6 @@ pub fn data(prometheus: &str, path: &str, parameters: &[(&str, &str)], deadline:
     }
 }
 
-/// Metrics of a cluster's own exporters, which the testbed does not run: prefix, and who exports them.
-const ELSEWHERE: [(&str, &str); 2] = [("kube_", "kube-state-metrics"), ("container_", "cAdvisor")];
-
-/// The exporter that a query needs and the testbed does not run, if there is one.
-pub fn needs(query: &str) -> Option<&'static str> {
-    ELSEWHERE.iter().find(|(prefix, _)| query.contains(prefix)).map(|(_, exporter)| *exporter)
-}
-
 /// A panel, and what its queries returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
@@ -115,15 +108,6 @@ pub struct Answered {
     pub panel: String,
     /// Series of all its queries.
     pub series: usize,
-    /// The exporter that it needs and the testbed does not run.
-    pub needs: Option<&'static str>,
-}
-
-impl Answered {
-    /// Whether it would show nothing, though all that it needs is there.
-    pub fn silent(&self) -> bool {
-        self.series == 0 && self.needs.is_none()
-    }
 }
 
 /// What each panel of a dashboard would show for a release.
@@ -139,10 +123,9 @@ pub fn answered(
     let mut all: Vec<Answered> = Vec::new();
     for query in queries(file)? {
         let series = series(prometheus, &query.of(namespace, name), now)?;
-        let needs = needs(&query.template);
         match all.iter_mut().find(|known| known.panel == query.panel) {
             Some(known) => known.series += series,
-            None => all.push(Answered { panel: query.panel, series, needs }),
+            None => all.push(Answered { panel: query.panel, series }),
         }
     }
     Ok(all)
@@ -189,15 +172,6 @@ mod tests {
         let query =
             PanelQuery { panel: "limit".into(), template: "envoy_mrel_${limit}_x{a=\"$name\"}".into() };
         assert_eq!(query.of("my-team", "my-model"), "envoy_mrel_my_team_my_model_x{a=\"my-model\"}");
-    }
-
-    #[test]
-    fn a_panel_is_silent_only_where_all_that_it_needs_is_there() {
-        let panel = |series, needs| Answered { panel: "p".into(), series, needs };
-        assert!(panel(0, None).silent() && !panel(1, None).silent());
-        assert!(!panel(0, needs("max(container_memory_working_set_bytes)")).silent());
-        assert_eq!(needs("sum(container_a / kube_b)"), Some("kube-state-metrics"));
-        assert_eq!(needs("modelrelease_phase"), None);
     }
 
     /// Answers one request with `body` and returns its first line.

@@ -36,7 +36,7 @@ pub(super) fn fleet() -> Vec<Panel> {
             kind: Kind::Numbers { unit: "short" },
             size: (8, 5),
             series: vec![(
-                format!("sum by (decision) (increase(modelrelease_decisions_total{{{THESE}}}[1d]))"),
+                format!("round(sum by (decision) (increase(modelrelease_decisions_total{{{THESE}}}[1d])))"),
                 "{{decision}}",
             )],
         },
@@ -53,7 +53,7 @@ pub(super) fn fleet() -> Vec<Panel> {
             kind: lines("short"),
             size: (12, 8),
             series: vec![(
-                format!("sum by (decision) (increase(modelrelease_decisions_total{{{THESE}}}[1d]))"),
+                format!("round(sum by (decision) (increase(modelrelease_decisions_total{{{THESE}}}[1d])))"),
                 "{{decision}}",
             )],
         },
@@ -115,7 +115,7 @@ pub(super) fn fleet() -> Vec<Panel> {
             kind: lines("short"),
             size: (8, 8),
             series: vec![(
-                format!("sum by (kind) (increase(modelrelease_drift_corrections_total{{{THESE}}}[1d]))"),
+                format!("round(sum by (kind) (increase(modelrelease_drift_corrections_total{{{THESE}}}[1d])))"),
                 "{{kind}}",
             )],
         },

@@ -202,23 +202,25 @@ pub(super) fn panels() -> Vec<Panel> {
         },
         Panel {
             title: "Memory of the limit",
-            description: "What each pod uses of the memory that it may have; beyond all of it, it is killed. Needs cAdvisor and kube-state-metrics.",
+            description: "What each pod uses of the memory that it may have; beyond all of it, it is killed. Needs cAdvisor, and kube-state-metrics or the scheduler's own metrics of pods.",
             kind: Kind::Lines { unit: "percentunit", least: Some(0.0), most: None },
             size: (8, 8),
             series: vec![(
                 format!(
-                    r#"max by (pod) (container_memory_working_set_bytes{{{PODS},container!=""}}) / max by (pod) (kube_pod_container_resource_limits{{{PODS},resource="memory"}})"#
+                    r#"max by (pod) (container_memory_working_set_bytes{{{PODS},container!=""}}) / max by (pod) (kube_pod_container_resource_limits{{{PODS},resource="memory"}}) or sum by (pod) (container_memory_working_set_bytes{{{PODS},container!=""}}) / max by (pod) (kube_pod_resource_limit{{{PODS},resource="memory"}})"#
                 ),
                 "{{pod}}",
             )],
         },
         Panel {
             title: "Requested of the cluster",
-            description: "CPU, memory and whatever else all pods of the release reserve, which is what they cost. Needs kube-state-metrics.",
+            description: "CPU, memory and whatever else all pods of the release reserve, which is what they cost. Needs kube-state-metrics or the scheduler's own metrics of pods.",
             kind: Kind::Lines { unit: "short", least: Some(0.0), most: None },
             size: (8, 8),
             series: vec![(
-                format!("sum by (resource) (kube_pod_container_resource_requests{{{PODS}}})"),
+                format!(
+                    "sum by (resource) (kube_pod_container_resource_requests{{{PODS}}}) or sum by (resource) (kube_pod_resource_request{{{PODS}}})"
+                ),
                 "{{resource}}",
             )],
         },

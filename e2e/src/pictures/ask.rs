@@ -13,6 +13,9 @@ use regex::Regex;
 /// How long Prometheus may take for one answer.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// What rates are over: as Grafana has it for a scrape each three seconds. The testbed's is each second.
+const RATE: &str = "12s";
+
 /// Values of variables, by their names.
 pub type Variables = BTreeMap<String, String>;
 
@@ -85,7 +88,7 @@ impl Prometheus {
     /// # Errors
     /// If a variable has no value, or not the chosen one.
     pub fn variables(&self, board: &Board, chosen: &[(&str, &str)], range: Range) -> Result<Variables> {
-        let mut values = Variables::new();
+        let mut values = Variables::from([("__rate_interval".to_owned(), RATE.to_owned())]);
         for variable in &board.templating {
             let Some(query) = variable.query() else { continue };
             let found = self.options(&dashboard::filled(query, &values), &variable.regex, range)?;

@@ -219,11 +219,16 @@ fn parse(text: &str, file: &Path) -> Result<Board> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pictures::unit;
 
     #[test]
     fn every_dashboard_of_the_chart_is_read_whole() {
         let boards = NAMES.map(|name| read(name).unwrap());
         assert!(boards.iter().map(|board| board.panels.len()).sum::<usize>() >= 36);
+        for panel in boards.iter().flat_map(|board| &board.panels) {
+            let unit = panel.field_config.defaults.unit.as_str();
+            assert!(unit::KNOWN.contains(&unit), "{}: {unit}", panel.title);
+        }
         let release = &boards[0];
         assert_eq!(release.annotations.len(), 1);
         assert_eq!(release.templating[1].query(), Some("label_values(modelrelease_phase, namespace)"));

@@ -37,8 +37,6 @@ pub struct Filled {
     pub panel: Panel,
     /// Its series: over the range, or at its end.
     pub series: Vec<Series>,
-    /// The exporter that it needs and that is not there.
-    pub needs: Option<&'static str>,
 }
 
 /// A dashboard that has been asked.
@@ -109,11 +107,8 @@ impl Picture {
         let area = area.shrink((MARGIN, TITLE), inside);
         match filled.panel.kind {
             // A panel of numbers says itself what it shows where there is none.
-            Kind::Stat if filled.needs.is_none() => numbers::draw(&area, inside, filled),
-            _ if filled.series.iter().all(|series| series.points.is_empty()) => {
-                nothing(&area, inside, filled)
-            }
             Kind::Stat => numbers::draw(&area, inside, filled),
+            _ if filled.series.iter().all(|series| series.points.is_empty()) => nothing(&area, inside),
             Kind::Timeseries => lines::draw(&area, inside, filled, self),
             Kind::StateTimeline => states::draw(&area, inside, filled, self),
         }
@@ -121,13 +116,9 @@ impl Picture {
 }
 
 /// What stands in a panel that has nothing to draw.
-fn nothing(area: &Area<'_>, (width, height): (i32, i32), filled: &Filled) -> Result<()> {
+fn nothing(area: &Area<'_>, (width, height): (i32, i32)) -> Result<()> {
     let font = Font { size: 28, bold: false, colour: colour::QUIET };
-    let middle = (width / 2, height / 2);
-    text::write(area, "No data", (middle.0, middle.1 - 18), font, Anchor::Middle)?;
-    let Some(exporter) = filled.needs else { return Ok(()) };
-    let why = format!("this cluster runs no {exporter}");
-    text::write(area, &why, (middle.0, middle.1 + 22), Font { size: 24, ..font }, Anchor::Middle)
+    text::write(area, "No data", (width / 2, height / 2), font, Anchor::Middle)
 }
 
 /// Points of a series that follow each other without a gap.

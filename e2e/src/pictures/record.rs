@@ -17,25 +17,12 @@ pub struct Row {
     pub panel: String,
     /// Series of all its queries over the range.
     pub series: usize,
-    /// The exporter that it needs and that is not there.
-    pub needs: Option<&'static str>,
-}
-
-impl Row {
-    /// Whether it returned nothing, though all that it needs is there.
-    pub fn silent(&self) -> bool {
-        self.series == 0 && self.needs.is_none()
-    }
 }
 
 /// The rows as a table in Markdown.
 pub fn table(rows: &[Row]) -> String {
     let mut table = String::from("| dashboard | panel | series |\n|---|---|---|\n");
-    for Row { dashboard, panel, series, needs } in rows {
-        let series = match needs {
-            Some(exporter) => format!("skipped: this cluster runs no {exporter}"),
-            None => series.to_string(),
-        };
+    for Row { dashboard, panel, series } in rows {
         // Writing to a String cannot fail.
         let _ = writeln!(table, "| {dashboard} | {panel} | {series} |");
     }
@@ -57,8 +44,7 @@ pub fn picture(
     for panel in &board.panels {
         let series = series(prometheus, panel, &values, range, false)?;
         let title = dashboard::filled(&panel.title, &values);
-        let needs = needs(panel, &series);
-        panels.push(Filled { panel: Panel { title, ..panel.clone() }, needs, series });
+        panels.push(Filled { panel: Panel { title, ..panel.clone() }, series });
     }
     let mut marks = Vec::new();
     for annotation in &board.annotations {
@@ -85,17 +71,10 @@ pub fn rows(prometheus: &Prometheus, chosen: &[(&str, &str)], name: &str, range:
     let values = prometheus.variables(&board, chosen, range)?;
     let row = |panel: &Panel| {
         let series = series(prometheus, panel, &values, range, true)?;
-        let needs = needs(panel, &series);
         let panel = dashboard::filled(&panel.title, &values);
-        Ok(Row { dashboard: name.to_owned(), panel, series: series.len(), needs })
+        Ok(Row { dashboard: name.to_owned(), panel, series: series.len() })
     };
     board.panels.iter().map(row).collect()
-}
-
-/// The exporter without which a panel has nothing; none if it has something.
-fn needs(panel: &Panel, series: &[Series]) -> Option<&'static str> {
-    let empty = series.is_empty();
-    panel.targets.iter().find_map(|target| dashboard::needs(&target.expr)).filter(|_| empty)
 }
 
 /// The series of all queries of a panel; `over` asks those of the present over the range, too.
@@ -116,18 +95,4 @@ fn series(
         });
     }
     Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_skipped_is_told_with_its_reason() {
-        let row = |series, needs| Row { dashboard: "release".into(), panel: "Memory".into(), series, needs };
-        let text = table(&[row(4, None), row(0, Some("cAdvisor"))]);
-        assert!(text.contains("| release | Memory | 4 |\n"), "{text}");
-        assert!(text.contains("| skipped: this cluster runs no cAdvisor |"), "{text}");
-        assert!(row(0, None).silent() && !row(0, Some("cAdvisor")).silent() && !row(1, None).silent());
-    }
 }

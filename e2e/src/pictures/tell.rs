@@ -26,8 +26,8 @@ use crate::{Testbed, checkout, terminal};
 
 /// Labelled answers of the canary after which there is something to be seen of its trial.
 const ENOUGH: i64 = 150;
-/// What is shown before and after the stories.
-const AROUND: i64 = 8;
+/// Seconds that are shown after the stories.
+const AFTER: u64 = 8;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -112,10 +112,10 @@ async fn tell(testbed: &Testbed, rate: u32) -> Result<Told> {
     say("what the plugin shows of what was decided");
     screens.extend(take(&desk, When::After).await?);
     // The operator's and the clients' last seconds are to be seen as well.
-    tokio::time::sleep(Duration::from_secs(AROUND.unsigned_abs())).await;
+    tokio::time::sleep(Duration::from_secs(AFTER)).await;
     let to = Timestamp::now().as_second();
     publish(&screens)?;
-    Ok(Told { from: from - AROUND, on_trial, to })
+    Ok(Told { from, on_trial, to })
 }
 
 /// A folder to give commands from.

@@ -1,5 +1,9 @@
 //! Values as Grafana writes them, by the names that it has for units.
 
+/// The units that are known here.
+pub const KNOWN: [&str; 9] =
+    ["bool_yes_no", "bytes", "ms", "none", "ops", "percentunit", "reqps", "s", "short"];
+
 /// Decimals that tell steps of so much apart.
 pub fn decimals(step: f64) -> usize {
     if step <= 0.0 || !step.is_finite() {
@@ -57,6 +61,10 @@ fn scale(unit: &str, size: f64) -> (f64, String) {
             let what = if unit == "ops" { "ops/s" } else { "req/s" };
             return (factor, format!("{thousands} {what}"));
         }
+        "ms" => {
+            let (factor, name) = seconds(size / 1000.0);
+            (factor * 1000.0, name)
+        }
         _ => thousands(size),
     };
     (factor, name.to_owned())
@@ -93,6 +101,8 @@ mod tests {
             ("s", 42.0, "42 s"),
             ("s", 90.0, "1.50 mins"),
             ("s", 7200.0, "2 hours"),
+            ("ms", 9.75, "9.75 ms"),
+            ("ms", 2500.0, "2.50 s"),
             ("short", 3.0, "3"),
             ("short", 1310.0, "1.31 K"),
             ("reqps", 119.7, "120 req/s"),

@@ -14,7 +14,7 @@ use crate::pictures::unit;
 
 const SMALL: Font = Font { size: 24, bold: false, colour: colour::TEXT };
 /// Below the chart: times.
-const TIMES: i32 = 44;
+const TIMES: i32 = 52;
 /// Of the legend: a row, the mark of a series, and the room after a name.
 const LEGEND_ROW: i32 = 36;
 const SWATCH: i32 = 40;
@@ -38,7 +38,7 @@ pub fn draw(area: &Area<'_>, (width, height): (i32, i32), filled: &Filled, pictu
     let ends = (defaults.min, defaults.max);
     let y = Axis::of_values((low, high), ends, f64::from(chart_height / 90));
     let y_label = |value: &f64| unit::on_axis(&defaults.unit, *value, y.step);
-    let widest = y.lines().iter().map(|value| text::width(&y_label(value), SMALL)).max().unwrap_or(0) + 14;
+    let widest = y.lines().iter().map(|value| text::width(&y_label(value), SMALL)).max().unwrap_or(0) + 20;
     let x = times(picture, width - widest);
     let x_label = |at: &f64| time_label(*at, &x);
 
@@ -59,7 +59,7 @@ pub fn draw(area: &Area<'_>, (width, height): (i32, i32), filled: &Filled, pictu
             .light_line_style(TRANSPARENT)
             .bold_line_style(colour::GRID.stroke_width(2))
             .axis_style(colour::GRID.stroke_width(2))
-            .set_all_tick_mark_size(0)
+            .set_all_tick_mark_size(12)
             .x_labels(x.lines().len())
             .y_labels(y.lines().len())
             .x_label_formatter(&x_label)

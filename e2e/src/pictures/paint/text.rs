@@ -31,7 +31,8 @@ impl Font {
             Anchor::Middle => HPos::Center,
             Anchor::End => HPos::Right,
         };
-        let font = FontDesc::new(FontFamily::Name(FAMILY), f64::from(self.size), style);
+        // The library takes the height of a line.
+        let font = FontDesc::new(FontFamily::Name(FAMILY), f64::from(self.size) * 1.24, style);
         let (color, pos) = (self.colour.to_backend_color(), Pos::new(horizontal, VPos::Center));
         TextStyle { color, pos, ..TextStyle::from(font) }
     }
