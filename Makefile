@@ -13,6 +13,7 @@ BUILDER ?= buildah build --isolation chroot --storage-driver vfs
 
 -include e2e/testbed.mk
 -include e2e/demo.mk
+-include e2e/grafana.mk
 -include examples/example.mk
 
 .PHONY: help check lint test deny nightly bench generate chart image clean

@@ -14,8 +14,12 @@ mod definition;
 mod documented;
 #[path = "generated/fleet.rs"]
 mod fleet;
+#[path = "generated/linted.rs"]
+mod linted;
 #[path = "generated/metrics.rs"]
 mod metrics;
+#[path = "generated/page.rs"]
+mod page;
 #[path = "generated/panels.rs"]
 mod panels;
 #[path = "generated/rights.rs"]
@@ -36,7 +40,7 @@ struct Generated {
 
 /// Every generated file.
 fn all() -> Vec<Generated> {
-    [dashboard::files(), definition::files(), metrics::files(), rights::files()]
+    [dashboard::files(), definition::files(), metrics::files(), page::files(), rights::files()]
         .into_iter()
         .flatten()
         .collect()

@@ -213,16 +213,18 @@ pub(super) fn panels() -> Vec<Panel> {
             )],
         },
         Panel {
-            title: "Requested of the cluster",
-            description: "CPU, memory and whatever else all pods of the release reserve, which is what they cost. Needs kube-state-metrics or the scheduler's own metrics of pods.",
+            title: "Requested memory",
+            description: "Memory that all pods of the release reserve, which is a part of what they cost. Needs kube-state-metrics or the scheduler's own metrics of pods.",
+            kind: Kind::Lines { unit: "bytes", least: Some(0.0), most: None },
+            size: (4, 8),
+            series: vec![(requested("="), "{{resource}}")],
+        },
+        Panel {
+            title: "Requested units",
+            description: "Processors, accelerators and whatever else is counted in units that all pods of the release reserve. Needs the same.",
             kind: Kind::Lines { unit: "short", least: Some(0.0), most: None },
-            size: (8, 8),
-            series: vec![(
-                format!(
-                    "sum by (resource) (kube_pod_container_resource_requests{{{PODS}}}) or sum by (resource) (kube_pod_resource_request{{{PODS}}})"
-                ),
-                "{{resource}}",
-            )],
+            size: (4, 8),
+            series: vec![(requested("!="), "{{resource}}")],
         },
         Panel {
             title: "Phase over time",
@@ -249,6 +251,13 @@ pub(super) fn panels() -> Vec<Panel> {
             series: vec![(format!("modelrelease_replicas{{{RELEASE}}}"), "{{track}} {{state}}")],
         },
     ]
+}
+
+/// What pods reserve of memory, or of all else.
+fn requested(memory: &str) -> String {
+    format!(
+        r#"sum by (resource) (kube_pod_container_resource_requests{{{PODS},resource{memory}"memory"}}) or sum by (resource) (kube_pod_resource_request{{{PODS},resource{memory}"memory"}})"#
+    )
 }
 
 /// What the chosen check measured of stable.

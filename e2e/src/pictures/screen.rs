@@ -20,15 +20,24 @@ impl Screen {
         let mut parser = vt100::Parser::new(at_least_one(rows), at_least_one(columns), 0);
         parser.process(written);
         let screen = parser.screen();
-        let text: Vec<String> = screen.rows(0, columns).map(|row| row.trim_end().to_owned()).collect();
-        let used = text.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
+        let rows: Vec<String> = screen.rows(0, columns).map(|row| row.trim_end().to_owned()).collect();
+        let used = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
         let mut coloured = String::new();
-        for row in 0..u16::try_from(used).unwrap_or(rows) {
+        for row in 0..u16::try_from(used).unwrap_or(u16::MAX) {
             coloured.push_str(&row_coloured(screen, row, columns));
             coloured.push('\n');
         }
-        let text: Vec<String> = text.into_iter().take(used).collect();
-        Self { coloured, text: text.join("\n") + "\n", columns }
+        let mut text = String::new();
+        for (number, row) in (0..).zip(rows.iter().take(used)) {
+            // What the terminal alone has broken is one line.
+            if screen.row_wrapped(number) {
+                text.push_str(&format!("{row:<wide$}", wide = usize::from(columns)));
+            } else {
+                text.push_str(row);
+                text.push('\n');
+            }
+        }
+        Self { coloured, text, columns }
     }
 
     /// The picture, as SVG.
@@ -103,6 +112,11 @@ mod tests {
     fn what_was_drawn_over_is_not_on_the_screen() {
         let screen = Screen::of(b"first\r\nsecond\r\n\x1b[2A\x1b[Jthird\r\n", (20, 5));
         assert_eq!(screen.text, "third\n");
+    }
+
+    #[test]
+    fn a_line_that_the_terminal_breaks_is_one() {
+        assert_eq!(Screen::of(b"12345678\r\nabcd efghi\r\n", (5, 8)).text, "12345678\nabcd efghi\n");
     }
 
     #[test]

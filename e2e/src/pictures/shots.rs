@@ -70,7 +70,7 @@ pub const SHOTS: [Shot; 12] = [
     Shot { pictured: true, ..shot("explain", "explain better", When::OnTrial) },
     Shot { ends: Ends::WithNo, ..shot("promote", "promote better", When::OnTrial) },
     Shot { ends: Ends::Interrupted, pictured: true, ..shot("watch", "get -w", When::OnTrial) },
-    Shot { pictured: true, ..shot("history", "history better", When::After) },
+    shot("history", "history better", When::After),
     shot("decision", "explain worse --decision $N", When::After),
     Shot {
         ends: Ends::WithCode,

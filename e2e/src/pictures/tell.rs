@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model_release_core::api::status::Phase;
+use model_release_core::api::status::{ModelReleaseStatus, Phase};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Prometheus, Range};
@@ -26,8 +26,8 @@ use crate::{Testbed, checkout, terminal};
 
 /// Labelled answers of the canary after which there is something to be seen of its trial.
 const ENOUGH: i64 = 150;
-/// Seconds that are shown after the stories.
-const AFTER: u64 = 8;
+/// Seconds that are shown after a story.
+const AFTER: i64 = 15;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -46,6 +46,10 @@ struct Told {
     from: i64,
     /// The better model was on trial.
     on_trial: i64,
+    /// It was promoted for good.
+    promoted: i64,
+    /// The worse model was rolled back.
+    rolled_back: i64,
     to: i64,
 }
 
@@ -107,15 +111,17 @@ async fn tell(testbed: &Testbed, rate: u32) -> Result<Told> {
     if promotion(&promoted, &stage.made.better.name).is_none() {
         return Err(Error::other(format!("{better} was not promoted: {}", promoted.message)));
     }
-    let failed = rollback(&failed, &stage.made.worse.name).map(|entry| entry.seq);
-    desk.rollback = Some(failed.ok_or_else(|| Error::other(format!("{worse} was not rolled back")))?);
+    let leaves = rollback(&failed, &stage.made.worse.name).map(|entry| entry.seq);
+    desk.rollback = Some(leaves.ok_or_else(|| Error::other(format!("{worse} was not rolled back")))?);
     say("what the plugin shows of what was decided");
     screens.extend(take(&desk, When::After).await?);
     // The operator's and the clients' last seconds are to be seen as well.
-    tokio::time::sleep(Duration::from_secs(AFTER)).await;
+    tokio::time::sleep(Duration::from_secs(AFTER.unsigned_abs())).await;
     let to = Timestamp::now().as_second();
     publish(&screens)?;
-    Ok(Told { from, on_trial, to })
+    // Since when each is where its story ends.
+    let since = |status: &ModelReleaseStatus| status.phase_started_at.map_or(to, Timestamp::as_second);
+    Ok(Told { from, on_trial, promoted: since(&promoted), rolled_back: since(&failed), to })
 }
 
 /// A folder to give commands from.
@@ -183,11 +189,12 @@ fn publish(screens: &[(Shot, Screen)]) -> Result<()> {
 fn draw(prometheus: &Prometheus, told: Told) -> Result<Vec<Row>> {
     let range = |to: i64| Range { from: told.from, to, step: ((to - told.from) / 200).max(1) };
     let [better, worse, ..] = RELEASES;
+    let end = |at: i64| (at + AFTER).min(told.to);
     let of = |name: &'static str| vec![("namespace", manifest::NAMESPACE), ("name", name)];
     let all = [
         ("release-on-trial", "release", of(better), told.on_trial),
-        ("release-promoted", "release", of(better), told.to),
-        ("release-rolled-back", "release", of(worse), told.to),
+        ("release-promoted", "release", of(better), end(told.promoted)),
+        ("release-rolled-back", "release", of(worse), end(told.rolled_back)),
         ("fleet", "fleet", Vec::new(), told.to),
         ("operator", "operator", Vec::new(), told.to),
     ];
@@ -202,6 +209,8 @@ fn draw(prometheus: &Prometheus, told: Told) -> Result<Vec<Row>> {
             rows.extend(record::rows(prometheus, &chosen, name, range(to))?);
         }
     }
+    let head = "# What each panel returned\n\nSeries of all its queries in the run that the pictures are of; release: `better`, promoted.\n\n";
+    write("panels.md", &format!("{head}{}", record::table(&rows)))?;
     Ok(rows)
 }
 

@@ -62,6 +62,7 @@ fn around(history: &mut History, versions: &BTreeMap<Track, String>, from: i64, 
                 (format!("container_memory_working_set_bytes{{{pod}}}"), 1e9),
                 (format!("kube_pod_container_resource_limits{{{pod},resource=\"memory\"}}"), 2e9),
                 (format!("kube_pod_container_resource_requests{{{pod},resource=\"cpu\"}}"), 2.0),
+                (format!("kube_pod_container_resource_requests{{{pod},resource=\"memory\"}}"), 1e9),
             ];
             for (series, value) in all {
                 history.sample(&series, &value.to_string(), at);

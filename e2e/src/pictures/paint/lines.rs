@@ -118,7 +118,7 @@ impl Ranged for Axis {
 pub fn times(picture: &Picture, width: i32) -> Axis {
     #[expect(clippy::cast_precision_loss, reason = "Unix seconds")]
     let (from, to) = (picture.range.from as f64, picture.range.to as f64);
-    Axis::of_times(from, to, f64::from(width / 190).max(2.0))
+    Axis::of_times(from, to, (f64::from(width) / 135.0).max(2.0))
 }
 
 /// A time on an axis; seconds where its lines are close.

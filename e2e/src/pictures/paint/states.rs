@@ -25,7 +25,7 @@ pub fn draw(area: &Area<'_>, (width, height): (i32, i32), filled: &Filled, pictu
     let begin = |pieces: &[Piece]| pieces.iter().flatten().map(|point| point.0).fold(f64::MAX, f64::min);
     rows.sort_by(|one, other| begin(&one.1).total_cmp(&begin(&other.1)));
     let names = rows.iter().map(|(name, _)| text::width(name, SMALL)).max().unwrap_or(0);
-    let left = names.min(width * 3 / 5) + 20;
+    let left = names.min(width * 7 / 10) + 20;
     let axis = lines::times(picture, width - left);
     #[expect(clippy::cast_possible_truncation, reason = "a place in the picture")]
     let place = |at: f64| left + ((at - axis.from) / (axis.to - axis.from) * f64::from(width - left)) as i32;
