@@ -1,5 +1,6 @@
 //! What a terminal shows, as text and as a picture.
 
+use std::fmt::Write;
 use std::num::NonZeroU16;
 
 use anstyle_svg::Term;
@@ -31,7 +32,8 @@ impl Screen {
         for (number, row) in (0..).zip(rows.iter().take(used)) {
             // What the terminal alone has broken is one line.
             if screen.row_wrapped(number) {
-                text.push_str(&format!("{row:<wide$}", wide = usize::from(columns)));
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{row:<wide$}", wide = usize::from(columns));
             } else {
                 text.push_str(row);
                 text.push('\n');

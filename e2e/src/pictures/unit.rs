@@ -48,6 +48,11 @@ fn written(value: f64, decimals: usize, name: &str) -> String {
     format!("{number}{name}")
 }
 
+/// How large the unit is that an axis up to this value counts in, so that its lines are round there.
+pub fn size(unit: &str, most: f64) -> f64 {
+    if unit == "bytes" { scale(unit, most.abs()).0 } else { 1.0 }
+}
+
 /// What a value of this size is divided by, and what is written behind it.
 fn scale(unit: &str, size: f64) -> (f64, String) {
     let (factor, name) = match unit {
@@ -123,6 +128,12 @@ mod tests {
         assert_eq!(on_axis("short", 1500.0, 500.0), "1.5 K");
         assert_eq!(on_axis("s", 0.05, 0.01), "50 ms");
         assert_eq!(on_axis("percentunit", -1e-17, 0.05), "0%", "no minus of nothing");
+    }
+
+    #[test]
+    fn bytes_are_counted_in_powers_of_1024() {
+        assert!((size("bytes", 3e7) - 1_048_576.0).abs() < 1e-9);
+        assert!((size("s", 3e7) - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -35,12 +35,15 @@ pub fn draw(area: &Area<'_>, (width, height): (i32, i32), filled: &Filled, pictu
     let (low, high) = values
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     let defaults = &panel.field_config.defaults;
-    let ends = (defaults.min, defaults.max);
-    let y = Axis::of_values((low, high), ends, f64::from(chart_height / 90));
+    let size = unit::size(&defaults.unit, high);
+    let ends = (defaults.min.map(|min| min / size), defaults.max.map(|max| max / size));
+    let y = Axis::of_values((low / size, high / size), ends, f64::from(chart_height / 90)).times(size);
     let y_label = |value: &f64| unit::on_axis(&defaults.unit, *value, y.step);
     let widest = y.lines().iter().map(|value| text::width(&y_label(value), SMALL)).max().unwrap_or(0) + 20;
     let x = times(picture, width - widest);
-    let x_label = |at: &f64| time_label(*at, &x);
+    // One that would lie over the panel's border is left out.
+    let room = (x.to - x.from) / f64::from(width - widest) * f64::from(text::width("00:00:00", SMALL) / 2);
+    let x_label = |at: &f64| if *at + room > x.to { String::new() } else { time_label(*at, &x) };
 
     let chart = area.clone().shrink((0, 0), (width, chart_height));
     let (from, to) = (y.from, y.to);
