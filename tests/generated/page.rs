@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use super::{Generated, dashboard, root};
 
+/// Name of a picture, and what it shows.
+type Picture = (&'static str, &'static str);
+
 /// A dashboard's name, what one asks it, and its pictures, each with what it shows.
-const BOARDS: [(&str, &str, &[(&str, &str)]); 3] = [
+const BOARDS: [(&str, &str, &[Picture]); 3] = [
     (
         "release",
         "Who serves one model, how good are both versions, and why was it promoted or rolled back? Choose namespace, release and \
@@ -79,8 +82,9 @@ fn every_picture_of_a_dashboard_is_there_and_none_is_left_over() {
         pages.iter().map(|page| std::fs::read_to_string(root().join(page)).unwrap()).collect();
     let mut there = Vec::new();
     for entry in std::fs::read_dir(root().join("docs/pictures")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".svg") {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_some_and(|extension| extension == "svg") {
             assert!(pages.contains(&format!("pictures/{name}")), "no page shows {name}");
             there.push(name);
         }

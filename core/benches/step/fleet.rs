@@ -95,6 +95,7 @@ impl Fleet {
             attempt: 1,
             evidence_from: at(0),
             weight: 10,
+            copied: false,
             baking: false,
             last_step: true,
         }
@@ -213,8 +214,11 @@ fn body<'a>(query: &Query, namespace: &str, about: impl IntoIterator<Item = &'a 
     json!({"status": "success", "data": {"resultType": kind, "result": rows}}).to_string().into_bytes()
 }
 
+/// A look of a kind of check; whether it was none that is refused.
+type Look = (&'static str, Box<dyn Fn() -> bool>);
+
 /// Looks of the kernel, each at a check that knows stable's past.
-pub fn kernel() -> [(&'static str, Box<dyn Fn() -> bool>); 3] {
+pub fn kernel() -> [Look; 3] {
     let stable = Count { hits: 405.0, events: 450.0 };
     let block = Block { stable, canary: Count { hits: 45.0, events: 50.0 } };
     let bounds = QualityBounds {
@@ -242,10 +246,9 @@ pub fn kernel() -> [(&'static str, Box<dyn Fn() -> bool>); 3] {
         ReadingBounds { max_drop: Some(0.02), min: Some(0.8), alpha: 0.05, window: 300_000, min_readings: 6 };
     let readings = Readings::new(bounds, true, &[0.9; 24]).expect("bounds that can be kept");
     let values = Values { at: 300_000, stable: Some(0.9), canary: Some(0.91), weight: 10.0 };
-    let looks: [(&str, Box<dyn Fn() -> bool>); 3] = [
+    [
         ("quality", Box::new(move || black_box({ quality }.look(black_box(block))).is_ok())),
         ("guardrail", Box::new(move || black_box({ guardrail }.look(black_box(block))).is_ok())),
         ("readings", Box::new(move || black_box({ readings }.look(black_box(values))).is_ok())),
-    ];
-    looks
+    ]
 }

@@ -72,7 +72,9 @@ impl<'a> Backtest<'a> {
             let (end, at) = (self.next, self.grid().asked_at(self.next));
             let known = answers.partition_point(|answer| answer.id.at <= end);
             let (known, _) = answers.split_at_mut(known);
-            known.iter_mut().for_each(|answer| answer.asked_at = at);
+            for answer in known.iter_mut() {
+                answer.asked_at = at;
+            }
             let look = look(self.release, &self.subject(), &self.checks, known, at);
             self.checks.clone_from(&look.checks);
             self.next = self.grid().after(end);
