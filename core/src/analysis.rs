@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 pub use self::backtest::{Backtest, Turn};
+pub use self::check::QUALITY;
 pub use self::promql::question::{About, Question};
 pub use self::promql::server;
 
