@@ -200,6 +200,7 @@ mod tests {
             ("prometheus: {sources: [{name: default, url: 'nowhere'}]}", "prometheus.sources[0].url"),
             ("detectSeconds: 9000", "detectSeconds"),
             ("colour: blue", "colour"),
+            ("queryTemplates: [{name: drift, query: 'sum(x{$selector}'}]", "expected )"),
             ("{", "s.yaml"),
         ] {
             let (taken, now) = taken(text);

@@ -29,6 +29,7 @@ use crate::settings::Entrance;
 use crate::version::Hash;
 
 pub(super) use self::quality::Asked;
+pub use self::template::template_fault;
 use self::question::{About, Counts, Scope};
 use crate::api::pods::Preset;
 

@@ -12,7 +12,7 @@ use super::verdict::Judged;
 use crate::api::reasons::Reason;
 use crate::api::status::{Grade, Verdict};
 use crate::release::{Counted, Release, Series};
-use crate::settings::Entrance;
+use crate::settings::{Entrance, TemplateKind};
 use crate::span::span;
 use crate::version::Hash;
 
@@ -272,8 +272,12 @@ fn missing(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> Str
     if let Some(template) = template {
         return format!(
             "no rows of {versions} by template {} in Prometheus source {source}; see that they bear the labels namespace, \
-             modelrelease_dev_name and modelrelease_dev_version",
-            template.name
+             modelrelease_dev_name and modelrelease_dev_version{}",
+            template.name,
+            match template.kind {
+                TemplateKind::Counts => ", and as stat k for what is counted or n for all",
+                TemplateKind::Gauge => "",
+            }
         );
     }
     match (&judged.check.rule, judged.kept.grade) {

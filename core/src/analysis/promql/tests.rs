@@ -21,7 +21,9 @@ fn release(name: &str, namespace: &str) -> Release {
 fn asked(names: &Names<'_>, what: What, width: i64) -> String {
     let gateways = names.release.traffic.sets.iter().map(|set| set.namespace.clone()).collect();
     let namespace = names.release.namespace.clone();
-    Question { what, width, blocks: 0, namespace, gateways }.promql(&[&names.about()])
+    let text = Question { what, width, blocks: 0, namespace, gateways }.promql(&[&names.about()]);
+    assert_eq!(template_fault(&text), None, "what is asked for every day is no fault: {text}");
+    text
 }
 
 fn counts(names: &Names<'_>, entrance: Entrance) -> Counts {
