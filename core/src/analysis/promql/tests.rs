@@ -1,5 +1,6 @@
 //! Rendered questions, and whose a row is.
 
+use serde::Deserialize as _;
 use serde_json::json;
 
 use super::question::{Question, What};
@@ -54,8 +55,10 @@ fn quality_before(names: &Names<'_>, width: i64) -> String {
     asked(names, What::QualityBefore { series: names.release.analysis.quality.series.clone() }, width)
 }
 
-fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn labels(pairs: &[(&str, &str)]) -> Labels<'static> {
+    let pairs: serde_json::Value =
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    Labels::deserialize(pairs).unwrap()
 }
 
 /// One counter's part of the question, as it is wanted, written out by hand.
