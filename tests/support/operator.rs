@@ -68,6 +68,7 @@ impl Operator {
         let settings = current.now();
         let scopes = scopes(&Namespaces::All, &settings);
         let (caches, woken) = Caches::new(&scopes);
+        metrics.tell_releases(caches.clone(), current.clone(), clock.clone());
         let (events, publish) = Events::new(client.clone(), "test", metrics.clone());
         let cluster = Cluster::new(client.clone(), metrics.clone(), memory.clone(), events);
         let mut tasks = JoinSet::new();
@@ -82,6 +83,7 @@ impl Operator {
             election.spawn(running.run(lease_stops));
             lead
         } else {
+            metrics.set_leader(true);
             Lead::without_election()
         };
         let prometheus = Prometheus::new(&[], &metrics, &clock).unwrap();

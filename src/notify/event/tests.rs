@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use model_release_core::api::status::Phase;
+
 use super::super::tests::{decided, entry};
 use super::*;
 use model_release_core::api::status::Phase;

@@ -65,7 +65,9 @@ fn a_way_back_is_told_only_where_there_is_one() {
         (Act::Retire, Reason::Retired, ""),
         (Act::Delete, Reason::Deleted, ""),
     ] {
-        let told = last(verdict, reason, Phase::Analyzing);
+        // What carries a rollback out begins where the one that decided it led to.
+        let from = if reason == Reason::RolledBack { Phase::RollingBack } else { Phase::Analyzing };
+        let told = last(verdict, reason, from);
         assert!(told.starts_with(begins) && told.is_empty() == begins.is_empty(), "{reason}: {told}");
     }
 }
