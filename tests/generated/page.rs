@@ -79,8 +79,9 @@ fn every_picture_of_a_dashboard_is_there_and_none_is_left_over() {
         pages.iter().map(|page| std::fs::read_to_string(root().join(page)).unwrap()).collect();
     let mut there = Vec::new();
     for entry in std::fs::read_dir(root().join("docs/pictures")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".svg") {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "svg") {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             assert!(pages.contains(&format!("pictures/{name}")), "no page shows {name}");
             there.push(name);
         }
