@@ -60,7 +60,6 @@ struct Asked {
 }
 
 struct Server {
-    name: String,
     source: Source,
     query: Uri,
     headers: HeaderMap,
@@ -223,7 +222,6 @@ impl Asked {
                 })?;
                 metrics.prometheus_source(&source.name);
                 let server = Server {
-                    name: source.name.clone(),
                     source: source.clone(),
                     query,
                     headers,
@@ -287,7 +285,7 @@ impl Server {
     async fn ask(&self, client: &Wire, promql: &str, time: Timestamp) -> Outcome {
         let asked = Instant::now();
         if !self.breaker(|breaker| breaker.allows(asked)) {
-            self.metrics.prometheus_query(&self.name, "open");
+            self.metrics.prometheus_query(&self.source.name, "open");
             return Err(Unanswered::Unreachable);
         }
         let work = async {
@@ -303,20 +301,20 @@ impl Server {
             Err(Unanswered::TooLarge) => "too_large",
             Err(Unanswered::Broken) => "broken",
         };
-        self.metrics.prometheus_query(&self.name, told);
-        self.metrics.prometheus_took(&self.name, asked.elapsed());
+        self.metrics.prometheus_query(&self.source.name, told);
+        self.metrics.prometheus_took(&self.source.name, asked.elapsed());
         if told == "ok" {
-            self.metrics.prometheus_success(&self.name, self.clock.now());
+            self.metrics.prometheus_success(&self.source.name, self.clock.now());
         }
         let healthy = matches!(&outcome, Ok((code, _)) if *code < 500);
         match self.breaker(|breaker| breaker.note(healthy, Instant::now())) {
             Some(News::Opened) => warn!(
-                source = %self.name, outcome = told,
+                source = %self.source.name, outcome = told,
                 remedy = "check the source's address in the settings, and that it runs",
                 "Prometheus does not answer; it is tried each ten seconds",
             ),
-            Some(News::Closed) => info!(source = %self.name, "Prometheus answers again"),
-            None => debug!(source = %self.name, outcome = told, "asked"),
+            Some(News::Closed) => info!(source = %self.source.name, "Prometheus answers again"),
+            None => debug!(source = %self.source.name, outcome = told, "asked"),
         }
         outcome
     }
@@ -330,7 +328,7 @@ impl Server {
         let bearer = bearer.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
         let Some(mut bearer) = bearer else {
             warn!(
-                source = %self.name, file = %file.display(),
+                source = %self.source.name, file = %file.display(),
                 remedy = "check prometheus.sources[].tokenFile and what is mounted there",
                 "no token can be read, so Prometheus is not asked",
             );

@@ -134,7 +134,6 @@ async fn follow(key: &ReleaseKey, read: &Read, plan: Option<Plan>, ports: &Ports
     // Its numbers are worth keeping only where something was decided.
     let decided = plan.decision.clone().zip(plan.status.clone());
     let committed = ports.cluster.commit(read, plan).await?;
-    ports.metrics.drifted(key, &drifted);
     if let Some((decision, status)) = decided.filter(|_| committed.written) {
         tell(key, ports, &decision, &status);
         // From here on it is decided, even if a write of it fails or this look is cut off. Others send it.
@@ -142,6 +141,8 @@ async fn follow(key: &ReleaseKey, read: &Read, plan: Option<Plan>, ports: &Ports
         ports.notifier.hand_over(Notification { release, uid, stable, decision });
     }
     ports.cluster.apply(committed).await?;
+    // What was not written is not put right yet, and is drift again at the next look.
+    ports.metrics.drifted(key, &drifted);
     Ok(Looked::At(next_look))
 }
 

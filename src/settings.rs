@@ -4,6 +4,7 @@ mod follow;
 
 use std::path::{Path, PathBuf};
 
+use model_release_core::analysis::template_fault;
 use model_release_core::settings::Settings;
 
 use crate::notify;
@@ -137,6 +138,9 @@ fn of_templates(settings: &Settings) -> Option<(String, String)> {
                 field("query"),
                 "holds neither $selector nor $namespace, so it would ask about everybody; put one in".into(),
             ));
+        }
+        if let Some(fault) = template_fault(&template.query) {
+            return Some((field("query"), format!("template {:?}: {fault}", template.name)));
         }
     }
     None
@@ -307,6 +311,11 @@ mod tests {
                 "queryTemplates: [{name: a, query: 'x{$selector}'}, {name: a, query: 'x{$selector}'}]",
                 &["queryTemplates[1].name", "twice"],
             ),
+            (
+                "queryTemplates: [{name: drift, query: 'sum(x{$selector}'}]",
+                &["queryTemplates[0].query", "template \"drift\"", "line 1, character 4", "expected )"],
+            ),
+            ("queryTemplates: [{name: a, query: 'x{$selector}[$range]'}]", &["$range stands for nothing"]),
             ("queryTemplates: [{name: a, kind: Sums, query: 'x{$selector}'}]", &["Sums"]),
             (
                 "prometheus: {sources: [{name: default, url: 'http://p:9090', headers: {'a b': x}}]}",

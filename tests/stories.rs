@@ -274,6 +274,40 @@ async fn drift_is_put_right() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_correction_is_counted_once_it_is_made_and_not_each_time_it_fails() {
+    let server = cluster();
+    let operator = Operator::start(&server);
+    server.create("modelreleases", stable_only("fraud"));
+    let stored = server.until_phase("fraud", "Stable").await;
+    server.until("the route", |s| s.get("virtualservices", "fraud")).await;
+    let name = format!("fraud-{}", stored["status"]["versions"][0]["hash"].as_str().unwrap());
+    let counted = |corrections: u32| {
+        let line = format!(r#"name="fraud",kind="Deployment"}} {corrections}.0"#);
+        operator
+            .metrics
+            .page()
+            .unwrap()
+            .lines()
+            .any(|l| l.contains("drift_corrections_total") && l.contains(&line))
+    };
+    let corrects = |a: &support::store::Asked| (a.resource.as_str(), a.verb) == ("deployments", "apply");
+    server.faults(move |asked| if corrects(asked) { Fault::Refuse(500) } else { Fault::None });
+    let before = server.asked().len();
+    server.patch("deployments", &name, &json!({"spec": {"revisionHistoryLimit": 7}}));
+    while server.asked().iter().skip(before).filter(|a| corrects(a)).count() < 3 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(counted(0), "it was tried three times, and failed");
+    server.faults(|_| Fault::None);
+    let right = |d: &Value| d["spec"]["revisionHistoryLimit"] == 2;
+    server.until("it is put right", |s| s.get("deployments", &name).filter(right)).await;
+    while counted(0) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(counted(1), "it was made once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cluster_without_istio_is_told_and_found_to_have_it_within_a_minute() {
     let server = cluster();
     server.store().lacking.insert("virtualservices".into());

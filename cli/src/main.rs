@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use jiff::Timestamp;
 use kubectl_modelrelease::args::Cli;
 use kubectl_modelrelease::ask::Human;
 use kubectl_modelrelease::error::FAILED;
@@ -22,12 +21,9 @@ fn main() -> ExitCode {
     };
     let (mut out, mut err, mut human) = (std::io::stdout(), std::io::stderr(), Human);
     let mut shell = Shell {
-        out: &mut out,
-        err: &mut err,
         style: Style::of_stdout(cli.common.no_color),
         format: cli.common.output,
-        clock: &Timestamp::now,
-        human: &mut human,
+        ..Shell::new(&mut out, &mut err, &mut human)
     };
     // Ctrl-C ends the process as it ends any: nothing is left to put right, and a question is never in its way.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -26,6 +26,13 @@ pub struct Shell<'a> {
     pub human: &'a mut dyn Confirm,
 }
 
+impl<'a> Shell<'a> {
+    /// One without colours, for people, at the time that it is.
+    pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, human: &'a mut dyn Confirm) -> Self {
+        Self { out, err, style: Style::default(), format: None, clock: &Timestamp::now, human }
+    }
+}
+
 impl Shell<'_> {
     /// The time.
     pub fn now(&self) -> Timestamp {

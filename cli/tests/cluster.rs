@@ -16,7 +16,6 @@ use kubectl_modelrelease::ask::Confirm;
 use kubectl_modelrelease::cluster::Cluster;
 use kubectl_modelrelease::error::{CliError, DONE, FAILED, LATE, REFUSED, SUPERSEDED};
 use kubectl_modelrelease::run::on;
-use kubectl_modelrelease::screen::Style;
 use kubectl_modelrelease::shell::Shell;
 use serde_json::{Value, json};
 use support::api::Connection;
@@ -46,12 +45,9 @@ async fn run(server: &Arc<ApiServer>, line: &str, human: Option<bool>) -> Said {
     let cli = Cli::try_parse_from(words).unwrap();
     let (mut out, mut err, mut human) = (Vec::<u8>::new(), Vec::<u8>::new(), Answers(human));
     let mut shell = Shell {
-        out: &mut out,
-        err: &mut err,
-        style: Style::default(),
         format: cli.common.output,
         clock: &|| "2030-01-01T00:00:00Z".parse::<Timestamp>().unwrap(),
-        human: &mut human,
+        ..Shell::new(&mut out, &mut err, &mut human)
     };
     let answer = Box::pin(on(&cluster, &cli.command, &mut shell)).await;
     let code = answer.as_ref().map_or_else(CliError::exit_code, |code| *code);
@@ -320,14 +316,7 @@ async fn a_watch_tells_each_change_once() {
         let words = std::iter::once("kubectl-modelrelease").chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).unwrap();
         let (mut out, mut err, mut human) = (Vec::<u8>::new(), Vec::<u8>::new(), Answers(None));
-        let mut shell = Shell {
-            out: &mut out,
-            err: &mut err,
-            style: Style::default(),
-            format: cli.common.output,
-            clock: &Timestamp::now,
-            human: &mut human,
-        };
+        let mut shell = Shell { format: cli.common.output, ..Shell::new(&mut out, &mut err, &mut human) };
         let watching = tokio::time::timeout(Duration::from_secs(30), on(&cluster, &cli.command, &mut shell));
         let acting = async {
             tokio::time::sleep(Duration::from_secs(3)).await;
@@ -362,14 +351,7 @@ async fn a_reader_that_has_seen_enough_is_no_fault() {
     let cluster = Cluster::new(Client::new(Connection(server.clone()), NAMESPACE), NAMESPACE);
     let cli = Cli::try_parse_from(["kubectl-modelrelease", "get"]).unwrap();
     let (mut out, mut err, mut human) = (Closed, Closed, Answers(None));
-    let mut shell = Shell {
-        out: &mut out,
-        err: &mut err,
-        style: Style::default(),
-        format: None,
-        clock: &Timestamp::now,
-        human: &mut human,
-    };
+    let mut shell = Shell::new(&mut out, &mut err, &mut human);
     let error = Box::pin(on(&cluster, &cli.command, &mut shell)).await.unwrap_err();
     assert_eq!((error.exit_code(), error.told()), (DONE, None));
 }

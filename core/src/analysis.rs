@@ -25,8 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 pub use self::backtest::{Backtest, Turn};
+pub use self::check::QUALITY;
 pub use self::promql::question::{About, Question};
-pub use self::promql::server;
+pub use self::promql::{server, template_fault};
 
 use self::blocks::Grid;
 use self::promql::Names;

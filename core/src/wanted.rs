@@ -346,3 +346,32 @@ fn hash_of(body: &Value) -> Hash {
     let label = meta::at(body, &["metadata", "labels", crate::api::LABEL_VERSION]);
     Hash::known(label.and_then(Value::as_str).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::api::status::Track;
+    use crate::release::Release;
+    use crate::situation::Situation;
+    use crate::testing::World;
+    use crate::version::Hash;
+
+    #[test]
+    fn a_version_that_nobody_names_any_more_needs_as_many_pods_for_all_traffic_as_it_was_to_have() {
+        let mut world = World::replacing();
+        world.remember(|status| {
+            let v2 = status.versions.iter_mut().find(|version| version.track == Track::Canary);
+            v2.expect("v2 is to take over").replicas = 3;
+        });
+        let v2 = Hash::known(&world.hash_of("v2"));
+        let full_size = |world: &World| {
+            let release = Release::parse(&world.object, &world.settings);
+            let (status, observed) = (&world.status(), &world.observed);
+            let (settings, now) = (&world.settings, world.now);
+            Situation { release: &release, status, observed, weights: None, settings, now, look: None }
+                .full_size(&v2)
+        };
+        assert_eq!(full_size(&world), 1, "spec.stable names it, and says one");
+        world.stable("v1");
+        assert_eq!(full_size(&world), 3, "only the status knows it");
+    }
+}

@@ -177,7 +177,7 @@ fn a_version_is_not_ready_before_both_its_app_and_its_model_are() {
 }
 
 #[test]
-fn a_replacement_that_nobody_names_any_more_rises_onto_as_many_pods_as_it_was_to_have() {
+fn a_replacement_that_nobody_names_any_more_leaves_without_having_had_weight() {
     let mut world = World::new("v1", None);
     world.edit(|spec| spec["runtime"] = json!({"minReplicas": 3}));
     let mut world = world.until("v1 serves", |w| w.phase() == Phase::Stable && w.settled());

@@ -74,13 +74,9 @@ pub async fn run(options: &Options) -> Result<Report> {
     println!();
     let stories = tell(&stage).await;
     lap("stories", &mut clock);
-    let asked = plugin::ask(&stage).await?;
-    let (auditor, unbroken) = match stage.testimony().await {
-        Ok(testimony) => (testimony.line, true),
-        Err(error) => (error.to_string(), false),
-    };
-    let ended_well = unbroken && stories.iter().all(Outcome::ended_well);
-    Ok(Report { at: Timestamp::now().to_string(), ended_well, stages, stories, auditor, asked })
+    let asked = plugin::ask(&stage).await;
+    let testimony = stage.testimony().await;
+    Ok(Report::of(Timestamp::now(), stages, stories, testimony, asked))
 }
 
 /// Tells the four stories and shows how they go.

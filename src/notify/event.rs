@@ -2,7 +2,7 @@
 
 use model_release_core::api::GROUP;
 use model_release_core::api::reasons::Reason;
-use model_release_core::api::status::{Act, HistoryEntry, Phase};
+use model_release_core::api::status::{Act, HistoryEntry};
 use model_release_core::settings::EventKind;
 use serde_json::{Value, json};
 
@@ -13,13 +13,11 @@ use crate::watch::ReleaseKey;
 /// out, as the version drains and has left, change nothing for clients and are `held`.
 pub fn kind(decision: &HistoryEntry) -> EventKind {
     match (decision.verdict, decision.reason) {
+        (Act::Rollback, _) if decision.decides() => EventKind::RolledBack,
         // The version on trial is away, or has lost its pods and with them its weight.
-        (Act::Rollback, Reason::RollingBack | Reason::RolledBack) | (Act::Step, Reason::CanaryNotReady) => {
-            EventKind::Held
-        }
-        (Act::Rollback, _) => EventKind::RolledBack,
+        (Act::Rollback, _) | (Act::Step, Reason::CanaryNotReady) => EventKind::Held,
         (Act::Promote, Reason::Promoted) | (Act::Replace, Reason::Replaced) => EventKind::Promoted,
-        (Act::Replace, _) if decision.from != Phase::Replacing => EventKind::Started,
+        (Act::Replace, _) if decision.decides() => EventKind::Started,
         (Act::Start, Reason::CanaryReady | Reason::WarmedUp)
         | (Act::Step | Act::Promote | Act::Replace, _) => EventKind::Advanced,
         (Act::Start, _) => EventKind::Started,

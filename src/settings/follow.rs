@@ -64,7 +64,9 @@ impl From<Settings> for Current {
 
 /// Reads the file again and again. What is wrong with it is said once, and the settings stay as they were.
 pub async fn follow(file: PathBuf, put: Put, prometheus: Prometheus, caches: Caches) {
-    let mut seen = tokio::fs::read_to_string(&file).await.ok();
+    // Not what the file says now: an edit since the settings were loaded is one too. What is in force already is told by its
+    // value, so that the first reading of it changes nothing.
+    let mut seen = None;
     loop {
         tokio::time::sleep(EVERY).await;
         let read = tokio::fs::read_to_string(&file).await;
@@ -198,6 +200,7 @@ mod tests {
             ("prometheus: {sources: [{name: default, url: 'nowhere'}]}", "prometheus.sources[0].url"),
             ("detectSeconds: 9000", "detectSeconds"),
             ("colour: blue", "colour"),
+            ("queryTemplates: [{name: drift, query: 'sum(x{$selector}'}]", "expected )"),
             ("{", "s.yaml"),
         ] {
             let (taken, now) = taken(text);
@@ -207,30 +210,57 @@ mod tests {
         }
     }
 
+    /// A file that is followed, and the settings that were in force before.
+    struct Followed {
+        file: PathBuf,
+        current: Current,
+        _task: tokio::task::JoinSet<()>,
+    }
+
+    impl Followed {
+        fn with(name: &str, text: &str) -> Self {
+            let (put, current, prometheus) = begun();
+            let file = std::env::temp_dir().join(format!("{name}-{}.yaml", std::process::id()));
+            std::fs::write(&file, text).unwrap();
+            let (caches, _woken) = Caches::new(&[]);
+            let mut task = tokio::task::JoinSet::new();
+            task.spawn(follow(file.clone(), put, prometheus, caches));
+            Self { file, current, _task: task }
+        }
+
+        fn write(&self, text: &str) {
+            std::fs::write(&self.file, text).unwrap();
+        }
+
+        async fn until_detects_after(&self, seconds: i64) {
+            while self.current.now().detect_seconds != seconds {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+
+    impl Drop for Followed {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.file);
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_edited_file_is_followed_and_a_broken_edit_is_not() {
-        let (put, current, prometheus) = begun();
-        let file = std::env::temp_dir().join(format!("settings-{}.yaml", std::process::id()));
-        std::fs::write(&file, BEFORE).unwrap();
-        let (caches, _woken) = Caches::new(&[]);
-        let task = tokio::spawn(follow(file.clone(), put, prometheus, caches));
-        let shows = |seconds: i64| {
-            let current = current.clone();
-            async move {
-                while current.now().detect_seconds != seconds {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        };
-        tokio::time::sleep(EVERY).await;
-        std::fs::write(&file, "detectSeconds: 7").unwrap();
-        shows(7).await;
-        std::fs::write(&file, "detectSeconds: no").unwrap();
+        let followed = Followed::with("edited", BEFORE);
+        followed.write("detectSeconds: 7");
+        followed.until_detects_after(7).await;
+        followed.write("detectSeconds: no");
         tokio::time::sleep(3 * EVERY).await;
-        assert_eq!(current.now().detect_seconds, 7, "what was wrong is not taken");
-        std::fs::write(&file, "detectSeconds: 8").unwrap();
-        shows(8).await;
-        task.abort();
-        std::fs::remove_file(&file).unwrap();
+        assert_eq!(followed.current.now().detect_seconds, 7, "what was wrong is not taken");
+        followed.write("detectSeconds: 8");
+        followed.until_detects_after(8).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_edit_between_loading_and_following_is_not_lost() {
+        let edited = Followed::with("edited-before", "detectSeconds: 7");
+        let taken = tokio::time::timeout(10 * EVERY, edited.until_detects_after(7)).await;
+        assert_eq!(taken, Ok(()), "the file said so before it was followed");
     }
 }

@@ -110,7 +110,7 @@ pub async fn backtest(object: &ModelRelease, asked: &Asked, shell: &mut Shell<'_
     while decided.is_none() && !trial.over() {
         let answers = prometheus.ask(trial.ask()).await;
         answers.iter().try_for_each(|answer| usable(answer, &asked.prometheus))?;
-        for turn in trial.take(&answers) {
+        for turn in trial.take(answers) {
             decided = decided.or_else(|| decision(&release, from, &turn));
             turns.push(turn);
             if decided.is_some() {

@@ -1,6 +1,7 @@
 //! `simulate`: what a release's fields would decide at this traffic, and when; and what would decide sooner.
 
 use jiff::SignedDuration;
+use model_release_core::analysis::QUALITY;
 use model_release_core::analysis::kernel::QualityBounds;
 use model_release_core::api::ModelRelease;
 use model_release_core::explain::span;
@@ -127,7 +128,7 @@ fn rate(object: &ModelRelease) -> Option<f64> {
     let status = object.status.as_ref()?;
     let quality = status.analysis.as_ref()?.quality.as_ref()?;
     let events = quality.stable.as_ref()?.events + quality.canary.as_ref()?.events;
-    let kept = status.state.checks.get("model_accuracy")?;
+    let kept = status.state.checks.get(QUALITY)?;
     let minutes = kept.last_block_end?.duration_since(kept.begin?).as_secs() as f64 / 60.0;
     (minutes > 0.0 && events > 0).then(|| events as f64 / minutes)
 }

@@ -123,15 +123,8 @@ fn a_workflow_gets_its_own_form() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let (mut out, mut err) = (Vec::<u8>::new(), Vec::<u8>::new());
-    let mut shell = Shell {
-        out: &mut out,
-        err: &mut err,
-        style: Style::default(),
-        format: None,
-        clock: &jiff::Timestamp::now,
-        human: &mut crate::ask::Human,
-    };
+    let (mut out, mut err, mut human) = (Vec::<u8>::new(), Vec::<u8>::new(), crate::ask::Human);
+    let mut shell = Shell::new(&mut out, &mut err, &mut human);
     let failed = lint(&[PathBuf::from("/nowhere/at/all.yaml")], None, &mut shell).unwrap_err();
     assert_eq!(failed.exit_code(), crate::error::FAILED);
     assert!(failed.to_string().starts_with("could not read /nowhere/at/all.yaml: "), "{failed}");

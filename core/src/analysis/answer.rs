@@ -2,9 +2,12 @@
 //!
 //! Nothing of the body ever reaches a message: it is somebody else's text.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::api::reasons::Reason;
 use crate::observed::Unanswered;
@@ -12,33 +15,59 @@ use crate::observed::Unanswered;
 /// No block has more events.
 const MOST: f64 = 1e9;
 
-/// One row of an instant vector.
+/// One row of an instant vector. It stands in the answer's own bytes: a fleet has many thousands of them each block.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Row {
-    /// Its labels, `stat` among them.
-    pub labels: BTreeMap<String, String>,
+pub(super) struct Row<'a> {
+    /// Its labels.
+    pub labels: Labels<'a>,
     /// Its value; none if it is no number between 0 and a thousand million.
     pub value: Option<f64>,
 }
 
-impl Row {
+/// The labels that are asked for; one that a row does not have is empty.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Labels<'a> {
+    #[serde(borrow)]
+    pub stat: Cow<'a, str>,
+    #[serde(borrow)]
+    pub namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    pub modelrelease_dev_name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub modelrelease_dev_version: Cow<'a, str>,
+    #[serde(borrow)]
+    pub cluster_name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub destination_workload: Cow<'a, str>,
+    #[serde(borrow)]
+    pub destination_workload_namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    pub destination_service_name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub destination_service_namespace: Cow<'a, str>,
+}
+
+impl Row<'_> {
     /// Which of the question's rows it is.
     pub fn stat(&self) -> &str {
-        self.labels.get("stat").map_or("", String::as_str)
+        &self.labels.stat
     }
 }
 
 /// The rows of an answer. Reasons: `ProviderUnavailable`, `BadQuery`, `PartialData` (the block can be asked for again),
 /// `AmbiguousSeries` (it would be answered the same).
-pub(super) fn rows(outcome: &Result<(u16, Vec<u8>), Unanswered>) -> Result<Vec<Row>, Reason> {
-    result(body(outcome)?, "vector")?
-        .iter()
-        .map(|item| {
-            // A histogram has no `value`.
-            let (_, value) = sample(item.get("value").ok_or(Reason::AmbiguousSeries)?)?;
-            Ok(Row { labels: labels(item)?, value })
-        })
-        .collect()
+pub(super) fn rows(outcome: &Result<(u16, Vec<u8>), Unanswered>) -> Result<Vec<Row<'_>>, Reason> {
+    /// A histogram has no `value`.
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        #[serde(borrow)]
+        metric: Labels<'a>,
+        #[serde(borrow)]
+        value: Sample<'a>,
+    }
+    let items: Vec<Item<'_>> = result(body(outcome)?, "vector")?;
+    Ok(items.into_iter().map(|Item { metric, value }| Row { labels: metric, value: value.count() }).collect())
 }
 
 /// The body of an answer that is one.
@@ -61,61 +90,95 @@ pub(super) fn passing(reason: Reason) -> bool {
 /// The rows of each instant of an answer about a range, by milliseconds of Unix time. Reasons as of [`rows`].
 pub(super) fn instants(
     outcome: &Result<(u16, Vec<u8>), Unanswered>,
-) -> Result<BTreeMap<i64, Vec<Row>>, Reason> {
-    let mut instants: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
-    for item in result(body(outcome)?, "matrix")? {
-        let labels = labels(&item)?;
-        let samples = item.get("values").and_then(Value::as_array).ok_or(Reason::AmbiguousSeries)?;
-        for sample in samples {
-            let (at, value) = self::sample(sample)?;
-            instants.entry(at).or_default().push(Row { labels: labels.clone(), value });
+) -> Result<BTreeMap<i64, Vec<Row<'_>>>, Reason> {
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        #[serde(borrow)]
+        metric: Labels<'a>,
+        #[serde(borrow)]
+        values: Vec<Sample<'a>>,
+    }
+    let items: Vec<Item<'_>> = result(body(outcome)?, "matrix")?;
+    let mut instants: BTreeMap<i64, Vec<Row<'_>>> = BTreeMap::new();
+    for Item { metric, values } in &items {
+        for sample in values {
+            let row = Row { labels: metric.clone(), value: sample.count() };
+            instants.entry(sample.at()).or_default().push(row);
         }
     }
     Ok(instants)
 }
 
-/// The items of a result of this type.
-fn result(body: &[u8], kind: &str) -> Result<Vec<Value>, Reason> {
-    let mut answer: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
-        // What ends too early was cut off; what is no JSON object does not come from a Prometheus.
-        if error.is_eof() && !body.is_empty() { Reason::PartialData } else { Reason::ProviderUnavailable }
-    })?;
-    match answer.get("status").and_then(Value::as_str) {
-        Some("success") => {}
-        Some("error") => return Err(Reason::BadQuery),
-        _ => return Err(Reason::ProviderUnavailable),
-    }
-    match answer.get("warnings") {
-        None | Some(Value::Null) => {}
-        Some(Value::Array(warnings)) if warnings.is_empty() => {}
-        Some(_) => return Err(Reason::PartialData),
-    }
-    let data = answer.get_mut("data").ok_or(Reason::PartialData)?;
-    if data.get("resultType").and_then(Value::as_str) != Some(kind) {
-        return Err(Reason::AmbiguousSeries);
-    }
-    match data.get_mut("result").map(Value::take) {
-        Some(Value::Array(items)) => Ok(items),
-        _ => Err(Reason::PartialData),
-    }
-}
+/// When something was so, in seconds of Unix time, and what was: a number in quotes.
+#[derive(Deserialize)]
+struct Sample<'a>(f64, #[serde(borrow)] &'a RawValue);
 
-fn labels(item: &Value) -> Result<BTreeMap<String, String>, Reason> {
-    let labels = item.get("metric").and_then(Value::as_object).ok_or(Reason::AmbiguousSeries)?;
-    labels
-        .iter()
-        .map(|(name, value)| value.as_str().map(|value| (name.clone(), value.to_owned())))
-        .collect::<Option<BTreeMap<_, _>>>()
-        .ok_or(Reason::AmbiguousSeries)
-}
-
-/// When a sample is of, in milliseconds, and what it says: none if that is no count.
-fn sample(pair: &Value) -> Result<(i64, Option<f64>), Reason> {
-    let Some([at, value]) = pair.as_array().map(Vec::as_slice) else { return Err(Reason::AmbiguousSeries) };
+impl Sample<'_> {
+    /// Its time in milliseconds.
     #[expect(clippy::cast_possible_truncation, reason = "clamped to what fits")]
-    let at = (at.as_f64().unwrap_or(0.0) * 1000.0).round().clamp(-9e15, 9e15) as i64;
-    let number = value.as_str().and_then(|text| text.parse::<f64>().ok());
-    Ok((at, number.filter(|n| (0.0..=MOST).contains(n))))
+    fn at(&self) -> i64 {
+        (self.0 * 1000.0).round().clamp(-9e15, 9e15) as i64
+    }
+
+    /// What it says; none if that is no count.
+    fn count(&self) -> Option<f64> {
+        let text = self.1.get().strip_prefix('"')?.strip_suffix('"')?;
+        text.parse().ok().filter(|number| (0.0..=MOST).contains(number))
+    }
+}
+
+/// An answer of Prometheus.
+#[derive(Deserialize)]
+struct Whole<'a, T> {
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow)]
+    warnings: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<Data<'a, T>>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a, T> {
+    #[serde(borrow, default, rename = "resultType")]
+    kind: Cow<'a, str>,
+    result: Option<T>,
+}
+
+/// The result of an answer, if it is one of this type. Reasons as of [`rows`].
+pub(super) fn result<'a, T: Deserialize<'a>>(body: &'a [u8], kind: &str) -> Result<T, Reason> {
+    match serde_json::from_slice::<Whole<'a, T>>(body) {
+        Ok(whole) => whole.result(kind),
+        // Rows of another shape, if it is an answer apart from them.
+        Err(error) if error.is_data() => match serde_json::from_slice::<Whole<'a, IgnoredAny>>(body) {
+            Ok(whole) => whole.result(kind).and(Err(Reason::AmbiguousSeries)),
+            Err(error) => Err(unreadable(body, &error)),
+        },
+        Err(error) => Err(unreadable(body, &error)),
+    }
+}
+
+/// What ends too early was cut off; what is no JSON object does not come from a Prometheus.
+fn unreadable(body: &[u8], error: &serde_json::Error) -> Reason {
+    if error.is_eof() && !body.is_empty() { Reason::PartialData } else { Reason::ProviderUnavailable }
+}
+
+impl<T> Whole<'_, T> {
+    fn result(self, kind: &str) -> Result<T, Reason> {
+        match &*self.status {
+            "success" => {}
+            "error" => return Err(Reason::BadQuery),
+            _ => return Err(Reason::ProviderUnavailable),
+        }
+        if self.warnings.is_some_and(|warnings| warnings.get() != "[]") {
+            return Err(Reason::PartialData);
+        }
+        let data = self.data.ok_or(Reason::PartialData)?;
+        if data.kind != kind {
+            return Err(Reason::AmbiguousSeries);
+        }
+        data.result.ok_or(Reason::PartialData)
+    }
 }
 
 #[cfg(test)]
@@ -124,23 +187,26 @@ mod tests {
 
     use super::*;
 
-    fn ok(body: &str) -> Result<Vec<Row>, Reason> {
-        rows(&Ok((200, body.as_bytes().to_vec())))
+    /// Stat, namespace and value of each row.
+    type Told = Vec<(String, String, Option<f64>)>;
+
+    fn ok(body: &str) -> Result<Told, Reason> {
+        let outcome = Ok((200, body.as_bytes().to_vec()));
+        let rows = rows(&outcome)?;
+        Ok(rows.iter().map(|r| (r.stat().into(), r.labels.namespace.to_string(), r.value)).collect())
     }
 
     const ONE: &str = r#"{"status":"success","data":{"resultType":"vector","result":[
         {"metric":{"namespace":"ml","stat":"n"},"value":[1700000000.123,"40"]}]}}"#;
 
-    fn with(value: &str) -> Result<Vec<Row>, Reason> {
-        ok(&ONE.replace("\"40\"", value))
+    fn with(value: &str) -> Option<f64> {
+        ok(&ONE.replace("\"40\"", value)).unwrap()[0].2
     }
 
     #[test]
     fn rows_have_their_labels_and_their_number() {
-        let rows = ok(ONE).unwrap();
-        assert_eq!(rows.len(), 1);
-        assert_eq!((rows[0].stat(), rows[0].value), ("n", Some(40.0)));
-        assert_eq!(rows[0].labels.get("namespace").map(String::as_str), Some("ml"));
+        assert_eq!(ok(ONE), Ok(vec![("n".into(), "ml".into(), Some(40.0))]));
+        assert_eq!(ok(&ONE.replace("ml", "m\\u006c")), ok(ONE), "however it is written");
         let none = ok(r#"{"status":"success","data":{"resultType":"vector","result":[]},"infos":["x"]}"#);
         assert_eq!(none, Ok(vec![]));
     }
@@ -148,10 +214,10 @@ mod tests {
     #[test]
     fn what_is_no_count_is_no_number() {
         for value in ["\"NaN\"", "\"+Inf\"", "\"-Inf\"", "\"-1\"", "\"1000000001\"", "\"x\"", "40", "null"] {
-            assert_eq!(with(value).unwrap()[0].value, None, "{value}");
+            assert_eq!(with(value), None, "{value}");
         }
-        assert_eq!(with("\"1e9\"").unwrap()[0].value, Some(1e9));
-        assert_eq!(with("\"-0\"").unwrap()[0].value, Some(0.0));
+        assert_eq!(with("\"1e9\""), Some(1e9));
+        assert_eq!(with("\"-0\""), Some(0.0));
     }
 
     #[test]
@@ -202,7 +268,8 @@ mod tests {
 
     #[test]
     fn a_range_has_the_rows_of_each_instant() {
-        let instants = instants(&Ok((200, RANGE.as_bytes().to_vec()))).unwrap();
+        let outcome = Ok((200, RANGE.as_bytes().to_vec()));
+        let instants = instants(&outcome).unwrap();
         let told = instants
             .iter()
             .map(|(at, rows)| (*at, rows.iter().map(|row| (row.stat(), row.value)).collect::<Vec<_>>()))
@@ -219,7 +286,7 @@ mod tests {
             (&RANGE[..80], Reason::PartialData),
             (r#"{"status":"error","error":"subqueries are off"}"#, Reason::BadQuery),
         ] {
-            assert_eq!(super::instants(&Ok((200, body.as_bytes().to_vec()))), Err(reason), "{body}");
+            assert_eq!(super::instants(&Ok((200, body.as_bytes().to_vec()))).err(), Some(reason), "{body}");
         }
     }
 
@@ -231,7 +298,7 @@ mod tests {
             let mut body = RANGE.as_bytes().to_vec();
             body[at] = byte;
             for body in [body.clone(), body[..cut].to_vec()] {
-                for row in instants(&Ok((200, body))).unwrap_or_default().values().flatten() {
+                for row in instants(&Ok((200, body.clone()))).unwrap_or_default().values().flatten() {
                     prop_assert!(row.value.is_none_or(|v| (0.0..=1e9).contains(&v)));
                 }
             }

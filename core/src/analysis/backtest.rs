@@ -64,15 +64,16 @@ impl<'a> Backtest<'a> {
     }
 
     /// Judges these blocks, one after the other.
-    pub fn take(&mut self, answers: &[Answer]) -> Vec<Turn> {
+    pub fn take(&mut self, mut answers: Vec<Answer>) -> Vec<Turn> {
         let last = self.last();
         let mut turns = Vec::new();
+        answers.sort_by_key(|answer| answer.id.at);
         while !self.over() && self.next <= last {
             let (end, at) = (self.next, self.grid().asked_at(self.next));
-            let known: Vec<Answer> = answers.iter().filter(|answer| answer.id.at <= end).cloned().collect();
-            let known: Vec<Answer> =
-                known.into_iter().map(|answer| Answer { asked_at: at, ..answer }).collect();
-            let look = look(self.release, &self.subject(), &self.checks, &known, at);
+            let known = answers.partition_point(|answer| answer.id.at <= end);
+            let (known, _) = answers.split_at_mut(known);
+            known.iter_mut().for_each(|answer| answer.asked_at = at);
+            let look = look(self.release, &self.subject(), &self.checks, known, at);
             self.checks.clone_from(&look.checks);
             self.next = self.grid().after(end);
             turns.push(Turn { at, look });

@@ -28,7 +28,7 @@ use crate::situation::later;
 use crate::version::text_digest;
 
 /// Name of the quality gate among the checks. Names of guardrails have no underscore.
-pub(super) const QUALITY: &str = "model_accuracy";
+pub const QUALITY: &str = "model_accuracy";
 
 /// One check of one look.
 #[derive(Clone, Debug)]

@@ -228,7 +228,6 @@ impl Evidence {
             }
             Self::Guardrail(bounds, check) => {
                 let found = check.look(block)?;
-                let events = found.totals.canary.events;
                 let limit = found.max.unwrap_or(f64::NEG_INFINITY);
                 let relative = found.max_ratio.is_some_and(|ratio| ratio >= limit);
                 Ok(Finding {
@@ -237,7 +236,7 @@ impl Evidence {
                     needed: bounds.needed,
                     against: if relative { Line::Relative } else { Line::Absolute },
                     standing: Standing::of(found.verdict, false),
-                    enough: events > 0.0 && events >= bounds.min_requests,
+                    enough: found.heard >= bounds.min_requests.max(1.0),
                     phi: found.phi,
                     difference: None,
                     to_go: None,

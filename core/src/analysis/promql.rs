@@ -21,7 +21,6 @@ mod requests;
 pub mod server;
 mod template;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::release::Release;
@@ -30,6 +29,8 @@ use crate::version::Hash;
 
 pub(super) use self::quality::{Asked, PAIRS};
 use self::question::{About, Counts, Scope};
+pub use self::template::template_fault;
+use super::answer::Labels;
 use crate::api::pods::Preset;
 
 /// Labels of a pod's series.
@@ -97,23 +98,23 @@ impl<'a> Names<'a> {
     }
 
     /// Whose a row of a pod's series is, by its exact labels; none for a foreign one.
-    pub fn of_pod(&self, labels: &BTreeMap<String, String>) -> Option<Whose> {
-        let is = |label: &str, value: &str| labels.get(label).is_some_and(|l| l == value);
-        if !is("namespace", &self.release.namespace) || !is("modelrelease_dev_name", &self.release.name) {
+    pub fn of_pod(&self, labels: &Labels<'_>) -> Option<Whose> {
+        let Release { namespace, name, .. } = self.release;
+        if labels.namespace != *namespace || labels.modelrelease_dev_name != *name {
             return None;
         }
-        self.whose(|hash| is("modelrelease_dev_version", hash.as_str()))
+        self.whose(|hash| labels.modelrelease_dev_version == hash.as_str())
     }
 
     /// Whose a row of an entrance's series is, and the port for Envoy's clusters, which has one for each; none for a
     /// foreign one.
-    pub fn of_entrance(&self, labels: &BTreeMap<String, String>) -> Option<(Whose, &'static str)> {
-        let get = |label: &str| labels.get(label).map_or("", String::as_str);
+    pub fn of_entrance(&self, labels: &Labels<'_>) -> Option<(Whose, &'static str)> {
         // A row of a pod's own series.
-        if labels.contains_key("modelrelease_dev_version") {
+        if !labels.modelrelease_dev_version.is_empty() {
             return self.of_pod(labels).map(|whose| (whose, ""));
         }
-        if let Some(cluster) = labels.get("cluster_name") {
+        if !labels.cluster_name.is_empty() {
+            let cluster = &labels.cluster_name;
             let (port, host) = if let Some(host) = cluster.strip_prefix("outbound|80||") {
                 ("80", host)
             } else {
@@ -126,11 +127,11 @@ impl<'a> Names<'a> {
             return Some((whose, port));
         }
         for (name, namespace) in [
-            ("destination_workload", "destination_workload_namespace"),
-            ("destination_service_name", "destination_service_namespace"),
+            (&labels.destination_workload, &labels.destination_workload_namespace),
+            (&labels.destination_service_name, &labels.destination_service_namespace),
         ] {
-            if get(namespace) == self.release.namespace
-                && let Some(whose) = self.whose(|hash| self.entrance(hash) == get(name))
+            if *namespace == self.release.namespace
+                && let Some(whose) = self.whose(|hash| self.entrance(hash) == *name)
             {
                 return Some((whose, ""));
             }

@@ -21,7 +21,7 @@ impl Stats {
     ///
     /// # Errors
     /// `NotANumber`, or `AmbiguousSeries` if a version has a stat twice.
-    pub fn of(rows: &[Row], names: &Names<'_>, rule: &Rule<'_>) -> Result<Self, Reason> {
+    pub fn of(rows: &[Row<'_>], names: &Names<'_>, rule: &Rule<'_>) -> Result<Self, Reason> {
         let mut stats = BTreeMap::new();
         for row in rows {
             let whose = match rule {

@@ -12,7 +12,7 @@ use super::verdict::Judged;
 use crate::api::reasons::Reason;
 use crate::api::status::{Grade, Verdict};
 use crate::release::{Counted, Release, Series};
-use crate::settings::Entrance;
+use crate::settings::{Entrance, TemplateKind};
 use crate::span::span;
 use crate::version::Hash;
 
@@ -80,7 +80,7 @@ pub(super) fn sentence(judged: &Judged<'_>, release: &Release, subject: &Subject
             format!("{} labelled answers of {canary} are needed", plain(b.min_samples))
         }
         (Some(Reason::TooFewSamples), Rule::Guardrail(_, b)) => {
-            format!("{} requests of {canary} are needed", plain(b.min_requests.max(1.0)))
+            judged.finding.map(|found| requests(&found, b, canary)).unwrap_or_default()
         }
         (Some(Reason::QualityRegression | Reason::NotProven) | None, Rule::Quality(b, _)) => {
             judged.finding.map(|found| quality(&found, b, canary)).unwrap_or_default()
@@ -192,6 +192,18 @@ fn quality(found: &Finding, bounds: &QualityBounds, canary: &str) -> String {
     [Some(says), loss, floor, declared].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
+/// Which requests a guardrail waits for: any of the canary, or such as it can hold its bounds against.
+fn requests(found: &Finding, bounds: &GuardrailBounds, canary: &str) -> String {
+    let least = bounds.min_requests.max(1.0);
+    if found.totals.canary.events < least {
+        format!("{} requests of {canary} are needed", plain(least))
+    } else if found.totals.stable.events <= 0.0 {
+        "stable has had no requests to compare with".to_owned()
+    } else {
+        format!("{} requests of {canary} are needed after stable's share is known", plain(least))
+    }
+}
+
 fn guardrail(found: &Finding, bounds: &GuardrailBounds, canary: &str) -> String {
     let relative = bounds.max_ratio.map(|ratio| format!("{} times stable's share", plain(ratio)));
     let absolute = bounds.max.map(four);
@@ -206,9 +218,6 @@ fn guardrail(found: &Finding, bounds: &GuardrailBounds, canary: &str) -> String 
             odds(found.needed),
             first.or(second).unwrap_or_default()
         );
-    }
-    if bounds.max_ratio.is_some() && found.totals.stable.events <= 0.0 {
-        return "stable has had no requests to compare with".to_owned();
     }
     let both = [relative, absolute].into_iter().flatten().collect::<Vec<_>>().join(" and ");
     if found.passes() {
@@ -299,8 +308,12 @@ fn missing(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> Str
     if let Some(template) = template {
         return format!(
             "no rows of {versions} by template {} in Prometheus source {source}; see that they bear the labels namespace, \
-             modelrelease_dev_name and modelrelease_dev_version",
-            template.name
+             modelrelease_dev_name and modelrelease_dev_version{}",
+            template.name,
+            match template.kind {
+                TemplateKind::Counts => ", and as stat k for what is counted or n for all",
+                TemplateKind::Gauge => "",
+            }
         );
     }
     match (&judged.check.rule, judged.kept.grade) {

@@ -3,7 +3,7 @@
 use crate::api::annotations::Retry;
 use crate::api::conditions::Type;
 use crate::api::reasons::Reason;
-use crate::api::status::{Act, HistoryEntry, ModelReleaseStatus, Phase};
+use crate::api::status::{Act, HistoryEntry, ModelReleaseStatus};
 use crate::moves::Move;
 use crate::moves::human::promote_in_vain;
 use crate::plan::{Event, Key};
@@ -73,7 +73,7 @@ fn warn(reason: Reason, act: Act, message: String) -> Event {
 
 /// Whether a decision is bad news: a version begins to leave, has left, or could not be judged.
 fn is_warning(entry: &HistoryEntry) -> bool {
-    let leaves = entry.verdict == Act::Rollback && entry.to == Phase::RollingBack && entry.from != entry.to;
+    let leaves = entry.verdict == Act::Rollback && entry.decides();
     leaves
         || matches!(
             entry.reason,

@@ -91,13 +91,13 @@ fn even_coverage_hardly_ever_raises_an_alarm() {
 }
 
 #[test]
-fn half_of_the_labels_are_missed_within_five_hundred_answers() {
+fn half_of_the_labels_are_missed_within_a_thousand_answers() {
     for labels in [Labels::AtOnce, Labels::Later] {
         for (stable, canary) in [(0.9, 0.45), (0.45, 0.9)] {
             let setting = Setting { rate: 10.0, stable, canary, labels };
             for seed in 0..50 {
                 let alarm = setting.alarm(seed);
-                assert!(alarm.is_some_and(|look| look <= 50), "{setting:?}, seed {seed}: {alarm:?}");
+                assert!(alarm.is_some_and(|look| look <= 100), "{setting:?}, seed {seed}: {alarm:?}");
             }
         }
     }

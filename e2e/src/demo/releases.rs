@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kubectl_modelrelease::render::tree::Beside;
-use model_release_core::api::status::{HistoryEntry, ModelReleaseStatus, Phase, Track, VersionStatus};
+use model_release_core::api::status::{Act, HistoryEntry, ModelReleaseStatus, Track, VersionStatus};
 use model_release_core::api::{LABEL_NAME, ModelRelease};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -123,14 +123,12 @@ pub fn condition<'a>(status: &'a ModelReleaseStatus, kind: &str) -> Option<(&'a 
 
 /// The decision that made a version leave, not those that carry it out.
 pub fn rollback<'a>(status: &'a ModelReleaseStatus, version: &str) -> Option<&'a HistoryEntry> {
-    let leaves = |entry: &HistoryEntry| entry.to == Phase::RollingBack && entry.from != Phase::RollingBack;
-    decided(status, |entry| leaves(entry) && entry.version == version)
+    decided(status, |entry| entry.verdict == Act::Rollback && entry.decides() && entry.version == version)
 }
 
 /// The decision to promote a version: the one that its evidence led to, not those that carry it out.
 pub fn promotion<'a>(status: &'a ModelReleaseStatus, version: &str) -> Option<&'a HistoryEntry> {
-    let promotes = |entry: &HistoryEntry| entry.to == Phase::Promoting && entry.from != Phase::Promoting;
-    decided(status, |entry| promotes(entry) && entry.version == version)
+    decided(status, |entry| entry.verdict == Act::Promote && entry.decides() && entry.version == version)
 }
 
 /// The newest decision on record that fits.

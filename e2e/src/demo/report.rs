@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use model_release_core::api::status::Numbers;
 use serde::Serialize;
 
 use super::outcome::Outcome;
 use super::plugin::Asked;
+use crate::audit::witness::Testimony;
+use crate::error::Result;
 
 /// What the demo found.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -14,7 +17,7 @@ use super::plugin::Asked;
 pub struct Report {
     /// When it ended.
     pub at: String,
-    /// Whether all stories ended as they must.
+    /// Whether all stories ended as they must, the auditor saw no violation, and the plugin answered.
     pub ended_well: bool,
     /// Seconds of each stage: cluster, images, install, stories.
     pub stages: Vec<(String, f64)>,
@@ -27,6 +30,20 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of what each part found. Whichever of them failed, the others are told.
+    pub fn of(
+        at: Timestamp,
+        stages: Vec<(String, f64)>,
+        stories: Vec<Outcome>,
+        testimony: Result<Testimony>,
+        asked: Vec<Asked>,
+    ) -> Self {
+        let answered = asked.iter().all(|asked| asked.problem.is_none());
+        let ended_well = testimony.is_ok() && answered && stories.iter().all(Outcome::ended_well);
+        let auditor = testimony.map_or_else(|error| error.to_string(), |testimony| testimony.line);
+        Self { at: at.to_string(), ended_well, stages, stories, auditor, asked }
+    }
+
     /// The table for people.
     pub fn table(&self) -> String {
         let mut text = String::new();
@@ -71,8 +88,11 @@ impl Report {
         if !self.auditor.is_empty() {
             let _ = writeln!(text, "{}", self.auditor);
         }
-        for Asked { command, answer } in &self.asked {
+        for Asked { command, answer, problem } in &self.asked {
             let _ = writeln!(text, "\n$ {command}\n{}", answer.trim_end());
+            if let Some(problem) = problem {
+                let _ = writeln!(text, "PROBLEM {problem}");
+            }
         }
         text
     }
@@ -143,8 +163,11 @@ mod tests {
             ..Outcome::default()
         };
         let auditor = "auditor: 7 revisions, 0 violations".to_owned();
-        let asked =
-            vec![Asked { command: "kubectl modelrelease history better".into(), answer: "Promote\n".into() }];
+        let asked = vec![Asked {
+            command: "kubectl modelrelease history better".into(),
+            answer: "Promote\n".into(),
+            problem: None,
+        }];
         Report { stories: vec![good, bad], auditor, asked, ..Report::default() }
     }
 
@@ -165,6 +188,25 @@ mod tests {
             "auditor: 7 revisions, 0 violations",
             "$ kubectl modelrelease history better\nPromote",
         ] {
+            assert!(table.contains(part), "{part} is missing in\n{table}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_that_gives_no_answer_is_a_problem_beside_all_the_rest() {
+        let Report { stories, mut asked, .. } = report();
+        let story = || stories.iter().take(1).cloned().collect::<Vec<_>>();
+        let of = |asked| {
+            let testimony =
+                Testimony { line: "auditor: 7 revisions, 0 violations".into(), report: String::new() };
+            Report::of(Timestamp::UNIX_EPOCH, Vec::new(), story(), Ok(testimony), asked)
+        };
+        assert!(of(asked.clone()).ended_well);
+        asked[0].problem = Some("there is no release of this name".into());
+        let report = of(asked);
+        assert!(!report.ended_well);
+        let table = report.table();
+        for part in ["A better: as it must", "0 violations", "PROBLEM there is no release of this name"] {
             assert!(table.contains(part), "{part} is missing in\n{table}");
         }
     }

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use kubectl_modelrelease::ask::Confirm;
 use kubectl_modelrelease::commands::backtest::{Asked, backtest};
-use kubectl_modelrelease::screen::Style;
 use kubectl_modelrelease::shell::Shell;
 use model_release_core::api::ModelRelease;
 use model_release_core::release::Release;
@@ -73,15 +72,8 @@ impl Canary {
             to: Some(Timestamp::from_second(prometheus.begin + seconds).unwrap()),
             ..Asked::default()
         };
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut shell = Shell {
-            out: &mut out,
-            err: &mut err,
-            style: Style::default(),
-            format: None,
-            clock: &Timestamp::now,
-            human: &mut Nobody,
-        };
+        let (mut out, mut err, mut human) = (Vec::new(), Vec::new(), Nobody);
+        let mut shell = Shell::new(&mut out, &mut err, &mut human);
         let done = backtest(&self.object(), &asked, &mut shell).await;
         done.map_err(|error| error.to_string())?;
         Ok(String::from_utf8(out).unwrap())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::tests::{decided, entry};
 use super::*;
+use model_release_core::api::status::Phase;
 
 #[test]
 fn every_act_is_one_kind_by_its_reason() {

@@ -59,6 +59,8 @@ pub struct GuardrailFinding {
     pub verdict: Verdict,
     /// Whether any line could use the block.
     pub used: bool,
+    /// Requests of the canary in blocks that each bound could be held against, since evidence began.
+    pub heard: f64,
     /// Events since evidence began.
     pub totals: Block,
 }
@@ -115,6 +117,7 @@ impl Guardrail {
             worse,
             verdict: verdict(self.failed, self.passes(worse, &seen.totals)),
             used: seen.used,
+            heard: self.heard,
             totals: seen.totals,
         })
     }

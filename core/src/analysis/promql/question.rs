@@ -11,6 +11,7 @@ use super::quality::{quality, quality_before};
 use super::requests::requests;
 use super::template::by_template;
 use super::{error_rate, of_blocks, quoted, regex};
+use crate::analysis::answer::{Labels, result};
 use crate::api::pods::Preset;
 use crate::api::status::Grade;
 use crate::release::Series;
@@ -132,23 +133,25 @@ impl Question {
     }
 
     fn parts(&self, body: &[u8], about: &[&About]) -> Option<Vec<Vec<u8>>> {
-        let whole: Whole<'_> = serde_json::from_slice(body).ok()?;
-        if whole.status != "success" || whole.warnings.is_some_and(|warnings| warnings.get() != "[]") {
-            return None;
+        #[derive(Deserialize)]
+        struct Item<'a> {
+            #[serde(borrow)]
+            metric: Labels<'a>,
         }
+        let kind = if self.repeats() { "vector" } else { "matrix" };
+        let rows: Vec<&RawValue> = result(body, kind).ok()?;
         let mut releases = HashMap::new();
         let mut objects = HashMap::new();
         for (index, about) in about.iter().enumerate() {
             releases.insert(about.release.as_str(), index);
             objects.extend(about.objects.iter().map(|object| (object.as_str(), index)));
         }
-        let head =
-            format!(r#"{{"status":"success","data":{{"resultType":{},"result":["#, whole.data.kind.get());
+        let head = format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":["#);
         let mut parts = vec![head; about.len()];
         let bare = parts.first().map_or(0, String::len);
-        for row in &whole.data.result {
+        for row in rows {
             let item: Item<'_> = serde_json::from_str(row.get()).ok()?;
-            let index = match item.metric.place(&self.namespace)? {
+            let index = match place(&item.metric, &self.namespace)? {
                 Place::Release(name) => releases.get(name),
                 Place::Object(name) => objects.get(name),
                 Place::Elsewhere => None,
@@ -171,67 +174,28 @@ impl Question {
     }
 }
 
-/// An answer of Prometheus, its rows unread.
-#[derive(Deserialize)]
-struct Whole<'a> {
-    status: String,
-    #[serde(borrow)]
-    data: Data<'a>,
-    #[serde(borrow, default)]
-    warnings: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Data<'a> {
-    #[serde(borrow, rename = "resultType")]
-    kind: &'a RawValue,
-    #[serde(borrow)]
-    result: Vec<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Item<'a> {
-    #[serde(borrow)]
-    metric: Labels<'a>,
-}
-
-/// The labels that say whose a row is. Our names need no escape, so that what has one is foreign, or refused as a whole.
-#[derive(Deserialize)]
-struct Labels<'a> {
-    namespace: Option<&'a str>,
-    modelrelease_dev_name: Option<&'a str>,
-    cluster_name: Option<&'a str>,
-    destination_workload: Option<&'a str>,
-    destination_workload_namespace: Option<&'a str>,
-    destination_service_name: Option<&'a str>,
-    destination_service_namespace: Option<&'a str>,
-}
-
 enum Place<'a> {
     Release(&'a str),
     Object(&'a str),
     Elsewhere,
 }
 
-impl<'a> Labels<'a> {
-    /// None if there is no label by which it could be anybody's.
-    fn place(&self, namespace: &str) -> Option<Place<'a>> {
-        let here = |of: Option<&str>| of == Some(namespace);
-        let place = if let Some(name) = self.modelrelease_dev_name {
-            here(self.namespace).then_some(Place::Release(name))
-        } else if let Some(cluster) = self.cluster_name {
-            let host =
-                ["outbound|80||", "outbound|9000||"].iter().find_map(|port| cluster.strip_prefix(port));
-            let end = host.and_then(|host| host.find(&format!(".{namespace}.svc.")));
-            host.zip(end).and_then(|(host, end)| host.get(..end)).map(Place::Object)
-        } else if let Some(name) = self.destination_workload {
-            here(self.destination_workload_namespace).then_some(Place::Object(name))
-        } else {
-            let name = self.destination_service_name?;
-            here(self.destination_service_namespace).then_some(Place::Object(name))
-        };
-        Some(place.unwrap_or(Place::Elsewhere))
-    }
+/// Whose a row is; none if there is no label by which it could be anybody's.
+fn place<'l>(labels: &'l Labels<'_>, namespace: &str) -> Option<Place<'l>> {
+    let name = |name: &'l str| (!name.is_empty()).then_some(name);
+    let place = if let Some(name) = name(&labels.modelrelease_dev_name) {
+        (labels.namespace == namespace).then_some(Place::Release(name))
+    } else if let Some(cluster) = name(&labels.cluster_name) {
+        let host = ["outbound|80||", "outbound|9000||"].iter().find_map(|port| cluster.strip_prefix(port));
+        let end = host.and_then(|host| host.find(&format!(".{namespace}.svc.")));
+        host.zip(end).and_then(|(host, end)| host.get(..end)).map(Place::Object)
+    } else if let Some(name) = name(&labels.destination_workload) {
+        (labels.destination_workload_namespace == namespace).then_some(Place::Object(name))
+    } else {
+        let name = name(&labels.destination_service_name)?;
+        (labels.destination_service_namespace == namespace).then_some(Place::Object(name))
+    };
+    Some(place.unwrap_or(Place::Elsewhere))
 }
 
 /// Matchers of a question for some releases.

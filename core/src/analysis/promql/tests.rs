@@ -1,5 +1,6 @@
 //! Rendered questions, and whose a row is.
 
+use serde::Deserialize as _;
 use serde_json::json;
 
 use super::question::{Question, What};
@@ -21,7 +22,9 @@ fn release(name: &str, namespace: &str) -> Release {
 fn asked(names: &Names<'_>, what: What, width: i64) -> String {
     let gateways = names.release.traffic.sets.iter().map(|set| set.namespace.clone()).collect();
     let namespace = names.release.namespace.clone();
-    Question { what, width, blocks: 0, namespace, gateways }.promql(&[&names.about()])
+    let text = Question { what, width, blocks: 0, namespace, gateways }.promql(&[&names.about()]);
+    assert_eq!(template_fault(&text), None, "what is asked for every day is no fault: {text}");
+    text
 }
 
 fn counts(names: &Names<'_>, entrance: Entrance) -> Counts {
@@ -53,8 +56,10 @@ fn quality_before(names: &Names<'_>, width: i64) -> String {
     asked(names, What::QualityBefore { series: names.release.analysis.quality.series.clone() }, width)
 }
 
-fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn labels(pairs: &[(&str, &str)]) -> Labels<'static> {
+    let pairs: serde_json::Value =
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    Labels::deserialize(pairs).unwrap()
 }
 
 /// One counter's part of the question, as it is wanted, written out by hand.

@@ -101,6 +101,29 @@ fn too_few_answers_hold_even_a_perfect_canary() {
 }
 
 #[test]
+fn requests_that_no_bound_was_held_against_are_too_few_however_many() {
+    let spec = json!({
+        "quality": {"mode": "Observe"},
+        "guardrails": [{"name": "errors", "metric": "ErrorRate", "maxRatio": "2", "minRequests": 40}],
+    });
+    let waits = |look: &Look, why: &str| {
+        let errors = &look.status.guardrails[0];
+        assert_eq!((errors.verdict, errors.reason), (Verdict::Inconclusive, Some(Reason::TooFewSamples)));
+        assert!(!look.step_gate && message(look).contains(why), "{}", message(look));
+    };
+    // Nothing is known of stable before its first block, neither by its past nor by this attempt.
+    let mut trial = Trial::new(&spec);
+    let first = |block| if block < 1 { Block::default() } else { good(block) };
+    waits(&trial.run(1..=1, first), "40 requests of 2 are needed after stable's share is known");
+    assert!(passes(&trial.run(2..=2, first)), "the next fifty could be held against it");
+    let mut alone = Trial::new(&spec);
+    let idle = |_| Block { errors: events([0, 0, 0, 50]), ..Block::default() };
+    waits(&alone.run(1..=2, idle), "stable has had no requests to compare with");
+    let few = |_| Block::new([405, 450, 45, 50], [0, 450, 0, 30]);
+    waits(&Trial::new(&spec).run(1..=1, few), "40 requests of 2 are needed; ");
+}
+
+#[test]
 fn what_is_only_observed_is_shown_and_never_acts() {
     let spec = json!({
         "quality": {"maxDrop": "0.05"},
