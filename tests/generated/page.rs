@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use super::{Generated, dashboard, root};
 
+/// A picture, and what it shows.
+type Shown = (&'static str, &'static str);
+
 /// A dashboard's name, what one asks it, and its pictures, each with what it shows.
-const BOARDS: [(&str, &str, &[(&str, &str)]); 3] = [
+const BOARDS: [(&str, &str, &[Shown]); 3] = [
     (
         "release",
         "Who serves one model, how good are both versions, and why was it promoted or rolled back? Choose namespace, release and \
