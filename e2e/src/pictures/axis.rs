@@ -73,7 +73,7 @@ mod tests {
         let axis = Axis::of_values((0.843, 0.891), (None, None), 5.0);
         assert!(axis.from <= 0.843 && axis.to >= 0.891, "{axis:?}");
         assert!((axis.step - 0.01).abs() < 1e-12, "{axis:?}");
-        assert_eq!(axis.lines().len(), 6, "{:?}", axis.lines());
+        assert_eq!(axis.lines().len(), 7, "{:?}", axis.lines());
     }
 
     #[test]

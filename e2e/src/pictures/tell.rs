@@ -29,6 +29,9 @@ const ENOUGH: i64 = 150;
 /// Seconds that are shown after a story.
 const AFTER: i64 = 15;
 
+/// Rows of the grid that the picture of the first page shows: those down to evidence and verdicts.
+const FIRST_ROWS: i32 = 28;
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -202,8 +205,12 @@ fn draw(prometheus: &Prometheus, told: Told) -> Result<Vec<Row>> {
     for (file, name, chosen, to) in all {
         say(format!("docs/pictures/{file}.svg"));
         let board = board::read(name)?;
-        let picture = record::picture(prometheus, board, &chosen, range(to))?;
+        let mut picture = record::picture(prometheus, board, &chosen, range(to))?;
         write(&format!("{file}.svg"), &picture.svg()?)?;
+        if file == "release-promoted" {
+            picture.panels.retain(|filled| filled.panel.grid_pos.y < FIRST_ROWS);
+            write("release-first-rows.svg", &picture.svg()?)?;
+        }
         // One release whose story is over is what the table tells of.
         if ["release-promoted", "fleet", "operator"].contains(&file) {
             rows.extend(record::rows(prometheus, &chosen, name, range(to))?);
