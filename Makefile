@@ -33,6 +33,7 @@ deny: ## licences, sources and banned crates (builds cargo-deny once, ten minute
 	cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny && target/tools/bin/cargo-deny --locked check bans licenses sources
 
 nightly: export JUDGE_TIMES := 1
+nightly: export FLEET := 10000
 nightly: lint long-proofs test deny demo ## the long proofs of the core, then test, deny and demo with times judged strictly
 
 # What can fail without a cluster fails before one is raised.

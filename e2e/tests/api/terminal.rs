@@ -2,32 +2,21 @@
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::{Value, json};
-use testbed::command::cargo;
 use testbed::wait::{Seen, until};
 
-use crate::admission::{RELEASES, send, with_definition};
-use crate::objects::root;
+use crate::admission::{RELEASES, send};
+use crate::common::{plugin, with_definition};
 
 const SOON: Duration = Duration::from_secs(20);
-
-/// The plugin's program, from this checkout. With the features that these tests were compiled with, so that little is
-/// compiled for it.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let mut build = cargo();
-    build.args(["build", "--quiet", "--locked", "--package", "testbed", "--package", "kubectl-modelrelease"]);
-    let built = build.args(["--bin", "kubectl-modelrelease"]).current_dir(root()).status().unwrap();
-    assert!(built.success(), "the plugin does not compile");
-    Path::new(env!("CARGO_BIN_EXE_cluster")).with_file_name("kubectl-modelrelease")
-});
 
 /// A program on a terminal of its own.
 struct Terminal {
@@ -53,7 +42,7 @@ impl Terminal {
         tcsetwinsize(tty.as_fd(), size).unwrap();
         // The terminal is the program's own, so that its Ctrl-C is a signal.
         let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait"]).arg(PROGRAM.as_path()).args(line.split_whitespace());
+        command.args(["--ctty", "--wait"]).arg(plugin()).args(line.split_whitespace());
         command.env("KUBECONFIG", kubeconfig).env("TERM", "xterm").env("LANG", "C.UTF-8");
         command.env_remove("NO_COLOR").env_remove("LC_ALL");
         let child = command.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();
@@ -179,7 +168,7 @@ async fn nothing_is_wider_than_its_terminal_and_colours_are_for_terminals_alone(
         plain.ends().await;
         assert_eq!(plain.shown(), bare(&plain.shown()));
     }
-    let piped = Command::new(PROGRAM.as_path()).args(["get", "wide"]).env("KUBECONFIG", kubeconfig).output();
+    let piped = Command::new(plugin()).args(["get", "wide"]).env("KUBECONFIG", kubeconfig).output();
     let piped = String::from_utf8(piped.unwrap().stdout).unwrap();
     assert!(piped.is_ascii() && piped.contains("0.9290"), "{piped}");
 }
@@ -227,7 +216,7 @@ async fn a_reader_that_leaves_early_and_a_cluster_that_is_away_are_told_in_a_sen
     let raised = crate::api_server().await;
     let client = with_definition(&raised.testbed).await;
     on_trial(&client, "read").await;
-    let mut watch = Command::new(PROGRAM.as_path());
+    let mut watch = Command::new(plugin());
     watch.args(["get", "read"]).env("KUBECONFIG", &raised.testbed.kubeconfig).stdout(Stdio::piped());
     let mut child = watch.stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
