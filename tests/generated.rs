@@ -16,6 +16,8 @@ mod documented;
 mod fleet;
 #[path = "generated/metrics.rs"]
 mod metrics;
+#[path = "generated/notifications.rs"]
+mod notifications;
 #[path = "generated/panels.rs"]
 mod panels;
 #[path = "generated/rights.rs"]
@@ -36,7 +38,7 @@ struct Generated {
 
 /// Every generated file.
 fn all() -> Vec<Generated> {
-    [dashboard::files(), definition::files(), metrics::files(), rights::files()]
+    [dashboard::files(), definition::files(), metrics::files(), notifications::files(), rights::files()]
         .into_iter()
         .flatten()
         .collect()

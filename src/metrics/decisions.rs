@@ -112,7 +112,7 @@ impl Decisions {
         if entry.verdict == Act::Rollback && entry.from == Phase::RollingBack && entry.to != entry.from {
             self.rolled_back(entry, status);
         }
-        if !decides(entry) {
+        if !entry.decides() {
             return;
         }
         self.with(release, |counts| {
@@ -140,7 +140,7 @@ impl Decisions {
         let zero = status.versions.iter().find(|version| version.hash == entry.hash);
         let zero = zero.and_then(|version| version.zero_since);
         let decided =
-            |past: &&HistoryEntry| past.verdict == Act::Rollback && past.hash == entry.hash && decides(past);
+            |past: &&HistoryEntry| past.verdict == Act::Rollback && past.hash == entry.hash && past.decides();
         if let Some((zero, decided)) = zero.zip(status.history.iter().find(decided)) {
             self.rollback.observe(between(decided.at, zero));
         }
@@ -176,17 +176,4 @@ const QUALITY: &str = "model_accuracy";
 
 fn between(begin: Timestamp, end: Timestamp) -> f64 {
     end.duration_since(begin).as_secs_f64().max(0.0)
-}
-
-/// Whether a commit makes its decision, and does not only carry out one made before: a rollback is committed three
-/// times, as it is decided, drained and done.
-pub fn decides(entry: &HistoryEntry) -> bool {
-    let enters = |phase| entry.to == phase && entry.from != phase;
-    match entry.verdict {
-        Act::Step => entry.to_percent != entry.from_percent,
-        Act::Promote => enters(Phase::Promoting),
-        Act::Rollback => enters(Phase::RollingBack),
-        Act::Replace => enters(Phase::Replacing),
-        Act::Hold | Act::Start | Act::Retire | Act::Delete => true,
-    }
 }

@@ -22,7 +22,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use super::decisions::{COUNTED, Counts, DRIFTING, Decisions, decides};
+use super::decisions::{COUNTED, Counts, DRIFTING, Decisions};
 use super::page::{Page, Part, Series};
 use crate::clock::Clock;
 use crate::watch::{Caches, ReleaseKey};
@@ -213,7 +213,7 @@ fn artifact(part: &mut Part, version: &VersionStatus) {
 /// What was last decided.
 fn decided(part: &mut Part, status: &ModelReleaseStatus) {
     let mut told = Vec::new();
-    for entry in status.history.iter().filter(|entry| decides(entry)) {
+    for entry in status.history.iter().filter(|entry| entry.decides()) {
         let Some((_, decision)) = COUNTED.iter().find(|(act, _)| *act == entry.verdict) else { continue };
         // Newest first: the first of each kind is the last.
         if !told.contains(&entry.verdict) {
@@ -222,7 +222,7 @@ fn decided(part: &mut Part, status: &ModelReleaseStatus) {
             part.add(("last_decision_timestamp_seconds", help), &[("decision", decision)], seconds(entry.at));
         }
     }
-    if let Some(last) = status.history.iter().find(|entry| decides(entry)) {
+    if let Some(last) = status.history.iter().find(|entry| entry.decides()) {
         let decision = word(last.verdict);
         let labels =
             [("decision", decision.as_str()), ("reason", last.reason.as_str()), ("version", &last.version)];

@@ -105,3 +105,18 @@ pub struct HistoryEntry {
     #[schemars(length(max = 3))]
     pub numbers: Vec<Numbers>,
 }
+
+impl HistoryEntry {
+    /// Whether this commit makes its decision, and does not only carry out one made before: a rollback is committed
+    /// three times, as it is decided, drained and done.
+    pub fn decides(&self) -> bool {
+        let enters = |phase| self.to == phase && self.from != phase;
+        match self.verdict {
+            Act::Step => self.to_percent != self.from_percent,
+            Act::Promote => enters(Phase::Promoting),
+            Act::Rollback => enters(Phase::RollingBack),
+            Act::Replace => enters(Phase::Replacing),
+            Act::Hold | Act::Start | Act::Retire | Act::Delete => true,
+        }
+    }
+}

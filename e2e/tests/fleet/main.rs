@@ -58,6 +58,7 @@ const QUESTIONS: [Question; 6] = [
 async fn a_question_takes_three_requests_and_a_second_beside_ten_thousand_releases() {
     let releases = std::env::var("FLEET").map_or(RELEASES, |count| count.parse().expect("FLEET is a number"));
     let fleet = Fleet { releases, namespaces: NAMESPACES };
+    let program = plugin();
     let raised = Raised::api_only().await.unwrap();
     let client = with_definition(&raised.testbed).await;
     let begun = Instant::now();
@@ -70,7 +71,6 @@ async fn a_question_takes_three_requests_and_a_second_beside_ten_thousand_releas
     let folder = tempfile::tempdir().unwrap();
     let counted = folder.path().join("counted");
     let log = proxy::start(client, &Fleet::namespace(0), &counted).await;
-    let program = plugin();
     let direct = &raised.testbed.kubeconfig;
     let ask = |kubeconfig: &Path, line: &str| {
         let mut command = Command::new(&program);
