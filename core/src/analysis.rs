@@ -58,6 +58,8 @@ pub struct Subject<'a> {
     pub evidence_from: Timestamp,
     /// The canary's part of the requests in percent, copies among them.
     pub weight: i32,
+    /// It answers copies of requests, and nobody sees its answers. What that shows never counts for a promotion.
+    pub copied: bool,
     /// Only absolute bounds (`min`, `max`) are judged, with counts of their own that start afresh.
     pub baking: bool,
     /// Whether this is the last step, where a pass promotes. Only the wording depends on it.
@@ -223,8 +225,8 @@ pub fn look(
             Outcome::Pass { .. } => Verdict::Pass,
             Outcome::Undecided { .. } => Verdict::Inconclusive,
         },
-        quality: all.iter().find(|j| j.is_quality()).map(Judged::status),
-        guardrails: all.iter().filter(|j| !j.is_quality()).map(Judged::status).collect(),
+        quality: all.iter().find(|j| j.is_quality()).map(|j| j.status(release)),
+        guardrails: all.iter().filter(|j| !j.is_quality()).map(|j| j.status(release)).collect(),
     };
     let grid = Grid::of(&release.analysis);
     let next_at = all

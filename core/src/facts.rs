@@ -257,6 +257,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
             attempt,
             evidence_from: s.status.step.as_ref()?.settled_at?,
             weight: s.release.rollout.shadow.as_ref().map_or(0, |shadow| shadow.mirror_percent),
+            copied: true,
             baking: false,
             last_step: false,
         }),
@@ -273,6 +274,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
                 attempt,
                 evidence_from: s.candidate()?.evidence_from?.max(in_force),
                 weight: s.committed_percent(),
+                copied: false,
                 baking: false,
                 last_step: last,
             })
@@ -284,6 +286,7 @@ pub fn subject<'a>(s: &Situation, stable: Option<&'a Hash>, canary: Option<&'a H
             attempt,
             evidence_from: s.status.phase_started_at?,
             weight: 100,
+            copied: false,
             baking: true,
             last_step: true,
         }),

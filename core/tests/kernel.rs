@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+#[path = "kernel/coverage.rs"]
+mod coverage;
 #[path = "kernel/examples.rs"]
 mod examples;
 #[path = "kernel/fair.rs"]

@@ -109,6 +109,7 @@ impl<'a> Backtest<'a> {
             attempt: 1,
             evidence_from: self.begin,
             weight: self.weight,
+            copied: false,
             baking: false,
             last_step: true,
         }

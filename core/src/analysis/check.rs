@@ -1,5 +1,6 @@
 //! The checks of a release, and how a block's answer becomes part of a check's counts.
 
+mod coverage;
 mod past;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,9 @@ use super::answer;
 use super::blocks::{Grid, ends_block};
 use super::evidence::{self, Bounds, Evidence, Finding};
 use super::kernel::checkpoint::{Digest, Mark};
-use super::kernel::{Block, Count, GuardrailBounds, QualityBounds, ReadingBounds, Values};
+use super::kernel::{
+    Block, Count, GuardrailBounds, PairBounds, Paired, QualityBounds, ReadingBounds, Values,
+};
 use super::promql::question::{Counts, What};
 use super::promql::{Names, Whose};
 use super::stats::Stats;
@@ -77,6 +80,11 @@ impl Rule<'_> {
     fn bounds(&self, grade: Option<Grade>) -> Bounds {
         match self {
             Self::Quality(_, bounds) if gauge(grade) => Bounds::Readings(*bounds),
+            Self::Quality(bounds, _) if grade == Some(Grade::Paired) => Bounds::Pairs(PairBounds {
+                max_drop: bounds.max_drop.unwrap_or_default(),
+                alpha: bounds.alpha,
+                min_samples: bounds.min_samples,
+            }),
             Self::Quality(bounds, _) => Bounds::Quality(QualityBounds {
                 // Windows of a gauge are too few to tell how much they vary.
                 dispersion: (grade == Some(Grade::Samples)).then_some(1.0),
@@ -169,6 +177,7 @@ fn digest(release: &Release, subject: &Subject<'_>, name: &str, lines: &str) -> 
         release.analysis.provider,
         release.analysis.source.as_ref().map(|s| s.entrance),
     );
+    let of = if subject.copied { format!("{of}\ncopied") } else { of };
     text_digest(&of).chars().take(16).collect()
 }
 
@@ -216,9 +225,11 @@ impl Check<'_> {
         let preset = names(release, subject).preset();
         let counts = Counts::of(source.entrance, preset);
         match self.rule {
-            Rule::Quality(..) => {
-                What::Quality { series: release.analysis.quality.series.clone(), grade: kept.grade }
-            }
+            Rule::Quality(..) => What::Quality {
+                series: release.analysis.quality.series.clone(),
+                grade: kept.grade,
+                copied: subject.copied,
+            },
             Rule::Guardrail(guardrail, _) => match &guardrail.metric {
                 Counted::ErrorRate => What::Errors(counts),
                 Counted::Latency { bound } => What::Latency { counts, bound: *bound },
@@ -274,7 +285,7 @@ impl Check<'_> {
     pub fn retell(&self, kept: &mut Checkpoint) {
         let counted = kept.stable_events + kept.canary_events > 0.0;
         let Some(mut evidence) = self.evidence(kept).filter(|_| !kept.record.is_empty()) else { return };
-        if gauge(kept.grade) {
+        if gauge(kept.grade) || kept.grade == Some(Grade::Paired) {
             return;
         }
         if counted {
@@ -310,13 +321,16 @@ impl Check<'_> {
                 if kept.grade.is_none() {
                     kept.grade = Some(grade);
                     let readings = std::mem::take(&mut kept.readings);
-                    if gauge(kept.grade) {
-                        kept.record = readings;
+                    match grade {
+                        Grade::Gauge | Grade::Declared => kept.record = readings,
+                        Grade::Paired => kept.record.clear(),
+                        Grade::Counts | Grade::Samples => {}
                     }
                 }
                 let grid = Grid::of(&release.analysis);
                 match grade {
                     Grade::Gauge | Grade::Declared => return self.read(kept, &stats, subject, answer),
+                    Grade::Paired => return self.pair(kept, &stats, answer),
                     Grade::Counts => grid.width(),
                     Grade::Samples => {
                         let window = release.analysis.quality.window.as_millis();
@@ -336,7 +350,9 @@ impl Check<'_> {
         // A gauge's window reaches back; it is one reading for as long as it averages over.
         let begun = span == Grid::of(&release.analysis).width()
             || ends_block(answer.id.at, span, self.from.max(kept.begin.unwrap_or_default()));
-        if begun {
+        self.cover(kept, &stats, answer.id.at)?;
+        // What is judged of unlike choices is left out.
+        if begun && !kept.uneven {
             self.add(kept, Block { stable, canary }, answer.id.at)?;
         }
         Ok(())
@@ -376,16 +392,28 @@ impl Check<'_> {
         let mut evidence = self.evidence(kept).ok_or(Reason::NotANumber)?;
         let found = evidence.read(values).map_err(evidence::reason)?;
         kept.grade = Some(if found.live { Grade::Gauge } else { Grade::Declared });
-        if found.used {
-            kept.last_evidence_at = Some(end);
-        }
         // What is shown as a share of events is the last value, of so many readings.
         let readings = f64::from(found.readings.unwrap_or(0));
         (kept.canary_hits, kept.canary_events) = (canary * readings, readings);
         (kept.stable_hits, kept.stable_events) =
             stable.map_or((0.0, 0.0), |stable| (stable * readings, readings));
-        kept.failed = found.failed();
-        kept.record = evidence.record(Mark { begin, last_block_end: end.as_millisecond() }, &self.key());
+        self.keep(kept, &evidence, found, end);
+        Ok(())
+    }
+
+    /// Adds a block's pairs and judges.
+    fn pair(&self, kept: &mut Checkpoint, stats: &Stats, answer: &Answer) -> Result<(), Reason> {
+        let [both, canary, stable, neither] = stats.pairs().ok_or(Reason::NoData)?;
+        kept.last_answer_at = Some(answer.asked_at);
+        let mut evidence = self.evidence(kept).ok_or(Reason::NotANumber)?;
+        let pairs = Paired { canary, stable, same: both + neither };
+        let found = evidence.pair(pairs).map_err(evidence::reason)?;
+        let all = both + canary + stable + neither;
+        kept.stable_hits += both + stable;
+        kept.canary_hits += both + canary;
+        kept.stable_events += all;
+        kept.canary_events += all;
+        self.keep(kept, &evidence, found, answer.id.at);
         Ok(())
     }
 
@@ -396,13 +424,19 @@ impl Check<'_> {
         let Block { stable, canary } = found.totals;
         (kept.stable_hits, kept.stable_events) = (stable.hits, stable.events);
         (kept.canary_hits, kept.canary_events) = (canary.hits, canary.events);
-        if block.canary.events > 0.0 && (block.stable.events > 0.0 || !self.paired) {
+        let used = block.canary.events > 0.0 && (block.stable.events > 0.0 || !self.paired);
+        self.keep(kept, &evidence, Finding { used, ..found }, end);
+        Ok(())
+    }
+
+    /// What a block brought, for the next one.
+    fn keep(&self, kept: &mut Checkpoint, evidence: &Evidence, found: Finding, end: Timestamp) {
+        if found.used {
             kept.last_evidence_at = Some(end);
         }
         kept.failed = found.failed();
         let begin = kept.begin.unwrap_or(end).as_millisecond();
         kept.record = evidence.record(Mark { begin, last_block_end: end.as_millisecond() }, &self.key());
-        Ok(())
     }
 }
 

@@ -5,8 +5,8 @@
 
 use super::kernel::checkpoint::{Digest, Mark, restore, save};
 use super::kernel::{
-    self, Block, Guardrail, GuardrailBounds, Interval, Quality, QualityBounds, Reading, ReadingBounds,
-    ReadingFinding, Readings, Refused, Values, answers_to_go,
+    self, Block, Guardrail, GuardrailBounds, Interval, PairBounds, PairFinding, Paired, Pairs, Quality,
+    QualityBounds, Reading, ReadingBounds, ReadingFinding, Readings, Refused, Values, answers_to_go,
 };
 use super::record::{decoded, encoded};
 use crate::api::reasons::Reason;
@@ -22,6 +22,8 @@ pub(super) enum Bounds {
     Quality(QualityBounds),
     /// Of the quality gate, where a gauge is read.
     Readings(ReadingBounds),
+    /// Of the quality gate, where copied requests are answered twice.
+    Pairs(PairBounds),
     /// Of a guardrail.
     Guardrail(GuardrailBounds),
 }
@@ -72,6 +74,8 @@ pub(super) struct Finding {
     pub against: Line,
     /// What that comes to.
     pub standing: Standing,
+    /// φ: how much more stable's counts vary than independent outcomes would. Evidence is divided by it.
+    pub phi: f64,
     /// Whether there are enough events to pass.
     pub enough: bool,
     /// Canary's share less stable's, if quality is compared and both have events.
@@ -96,6 +100,8 @@ pub(super) enum Evidence {
     Quality(QualityBounds, Quality),
     /// Of the quality gate, where a gauge is read.
     Readings(ReadingBounds, Readings),
+    /// Of the quality gate, where copied requests are answered twice.
+    Pairs(PairBounds, Pairs),
     /// Of a guardrail.
     Guardrail(GuardrailBounds, Guardrail),
 }
@@ -110,6 +116,7 @@ impl Evidence {
             Bounds::Quality(bounds) => Self::Quality(bounds, Quality::new(bounds)?),
             // Where nobody knows whether stable's gauge moves it has to, or it is no reading.
             Bounds::Readings(bounds) => Self::Readings(bounds, Readings::new(bounds, true, &[])?),
+            Bounds::Pairs(bounds) => Self::Pairs(bounds, Pairs::new(bounds)?),
             Bounds::Guardrail(bounds) => Self::Guardrail(bounds, Guardrail::new(bounds)?),
         })
     }
@@ -126,6 +133,10 @@ impl Evidence {
                 let restored = restore(fresh, digest, &bytes);
                 restored.mark.map(|_| Self::Readings(bounds, restored.state))
             }
+            Self::Pairs(bounds, fresh) => {
+                let restored = restore(fresh, digest, &bytes);
+                restored.mark.map(|_| Self::Pairs(bounds, restored.state))
+            }
             Self::Guardrail(bounds, fresh) => {
                 let restored = restore(fresh, digest, &bytes);
                 restored.mark.map(|_| Self::Guardrail(bounds, restored.state))
@@ -138,6 +149,7 @@ impl Evidence {
         encoded(match self {
             Self::Quality(_, check) => save(check, mark, digest),
             Self::Readings(_, check) => save(check, mark, digest),
+            Self::Pairs(_, check) => save(check, mark, digest),
             Self::Guardrail(_, check) => save(check, mark, digest),
         })
     }
@@ -149,7 +161,7 @@ impl Evidence {
     pub fn learn(&mut self, stable: kernel::Count) -> Result<(), Refused> {
         match self {
             Self::Quality(_, check) => check.learn(stable),
-            Self::Readings(..) => Ok(()),
+            Self::Readings(..) | Self::Pairs(..) => Ok(()),
             Self::Guardrail(_, check) => check.learn(stable),
         }
     }
@@ -164,7 +176,22 @@ impl Evidence {
                 let found = check.look(values)?;
                 Ok(Finding::read(bounds, &found))
             }
-            Self::Quality(..) | Self::Guardrail(..) => self.look(Block::default()),
+            Self::Quality(..) | Self::Pairs(..) | Self::Guardrail(..) => self.look(Block::default()),
+        }
+    }
+
+    /// Adds a block of pairs and judges. Where there are none nothing is counted.
+    ///
+    /// # Errors
+    /// If it is none that can be counted; the check is then as it was.
+    pub fn pair(&mut self, pairs: Paired) -> Result<Finding, Refused> {
+        match self {
+            Self::Pairs(bounds, check) => {
+                let found = check.look(pairs)?;
+                let used = pairs != Paired::default();
+                Ok(Finding::paired(bounds, &found, used))
+            }
+            Self::Quality(..) | Self::Readings(..) | Self::Guardrail(..) => self.look(Block::default()),
         }
     }
 
@@ -175,6 +202,7 @@ impl Evidence {
     pub fn look(&mut self, block: Block) -> Result<Finding, Refused> {
         match self {
             Self::Readings(..) => self.read(Values { at: 0, stable: None, canary: None, weight: 0.0 }),
+            Self::Pairs(..) => self.pair(Paired::default()),
             Self::Quality(bounds, check) => {
                 let found = check.look(block)?;
                 let enough = found.totals.canary.events >= bounds.min_samples;
@@ -187,6 +215,7 @@ impl Evidence {
                     against: if relative { Line::Relative } else { Line::Absolute },
                     standing: Standing::of(found.verdict, found.step_gate),
                     enough,
+                    phi: found.phi,
                     difference: bounds
                         .max_drop
                         .and_then(|_| kernel::difference(&found.totals, found.phi, bounds)),
@@ -209,6 +238,7 @@ impl Evidence {
                     against: if relative { Line::Relative } else { Line::Absolute },
                     standing: Standing::of(found.verdict, false),
                     enough: events > 0.0 && events >= bounds.min_requests,
+                    phi: found.phi,
                     difference: None,
                     to_go: None,
                     totals: found.totals,
@@ -247,6 +277,24 @@ impl Finding {
         matches!(self.standing, Standing::Passes | Standing::Step)
     }
 
+    fn paired(bounds: &PairBounds, found: &PairFinding, used: bool) -> Self {
+        Self {
+            good: Some(found.good.exp()),
+            worse: found.worse.exp(),
+            needed: 1.0 / bounds.alpha,
+            against: Line::Relative,
+            standing: Standing::of(found.verdict, false),
+            enough: found.pairs >= bounds.min_samples,
+            phi: 1.0,
+            difference: None,
+            to_go: None,
+            totals: Block::default(),
+            readings: None,
+            used,
+            live: true,
+        }
+    }
+
     fn read(bounds: &ReadingBounds, found: &ReadingFinding) -> Self {
         Self {
             good: Some(found.good.exp()),
@@ -255,6 +303,7 @@ impl Finding {
             against: if bounds.max_drop.is_some() { Line::Relative } else { Line::Absolute },
             standing: Standing::of(found.verdict, found.step_gate),
             enough: found.readings >= LEAST_READINGS.max(bounds.min_readings),
+            phi: 1.0,
             difference: None,
             to_go: None,
             totals: Block::default(),

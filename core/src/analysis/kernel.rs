@@ -22,7 +22,8 @@
 //! their dispersion φ, Pearson's statistic of stable's own blocks (Wedderburn, Quasi-likelihood functions, generalized
 //! linear models, and the Gauss–Newton method, Biometrika 61, 1974), on three scales of time.
 //!
-//! Gauges of unknown size are read as signs, and pairs of answers to one request as bets on a bounded mean
+//! Whether labels come for the same part of both versions' answers is a line of the same kind, between labels and answers
+//! ([`Coverage`]). Gauges of unknown size are read as signs, and pairs of answers to one request as bets on a bounded mean
 //! (Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, Journal of the Royal Statistical
 //! Society B 86, 2024).
 //!
@@ -34,6 +35,7 @@ mod bets;
 pub mod checkpoint;
 mod combine;
 mod counted;
+mod coverage;
 mod dispersion;
 mod guardrail;
 mod line;
@@ -48,6 +50,7 @@ use crate::api::evidence::Verdict;
 
 pub use self::baseline::Baseline;
 pub use self::combine::{Decision, Guard, Said, Situation, combine};
+pub use self::coverage::{Coverage, CoverageBounds, CoverageFinding, Labelled};
 pub use self::dispersion::Dispersion;
 pub use self::guardrail::{Guardrail, GuardrailBounds, GuardrailFinding};
 pub use self::line::{Line, Point, Side};

@@ -68,7 +68,7 @@ pub fn outlook(
         let kept = check.checkpoint(checks, now);
         let judged = Judged::new(check, &kept, release, now);
         all.push(Outlook {
-            check: judged.status(),
+            check: judged.status(release),
             quality: judged.is_quality(),
             enforced: check.enforced,
             exempt: judged.exempt,

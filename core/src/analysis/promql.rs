@@ -28,7 +28,7 @@ use crate::release::Release;
 use crate::settings::Entrance;
 use crate::version::Hash;
 
-pub(super) use self::quality::Asked;
+pub(super) use self::quality::{Asked, PAIRS};
 use self::question::{About, Counts, Scope};
 use crate::api::pods::Preset;
 

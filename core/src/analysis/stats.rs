@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::answer::Row;
 use super::check::Rule;
-use super::kernel::Count;
+use super::kernel::{Count, Labelled};
 use super::promql::{Names, Whose};
 use crate::api::reasons::Reason;
 use crate::api::status::Grade;
@@ -13,7 +13,8 @@ use crate::api::status::Grade;
 pub(super) struct Stats(BTreeMap<(Whose, &'static str, &'static str), f64>);
 
 /// Every stat that is asked for.
-const STATS: [&str; 12] = ["k", "k1", "k2", "n", "n1", "n2", "w", "ck", "cn", "gk", "gn", "ga"];
+const STATS: [&str; 18] =
+    ["k", "k1", "k2", "n", "n1", "n2", "w", "ck", "cn", "gk", "gn", "ga", "a", "d", "pb", "pc", "pn", "ps"];
 
 impl Stats {
     /// Of rows.
@@ -76,6 +77,24 @@ impl Stats {
         Ok(Some(Count { hits: (events - within).max(0.0), events }))
     }
 
+    /// Labels and answers of a version; none if it does not count its answers.
+    pub fn labelled(&self, whose: Whose) -> Option<Labelled> {
+        let answers = self.sum(whose, "a")?;
+        Some(Labelled { labels: self.sum(whose, "n").unwrap_or(0.0), answers })
+    }
+
+    /// Within how many seconds stable's labels came.
+    pub fn label_delay(&self) -> Option<f64> {
+        self.sum(Whose::Stable, "d")
+    }
+
+    /// Requests that both versions answered, by who was right: both, the canary alone, stable alone, neither; none if
+    /// nobody compares them.
+    pub fn pairs(&self) -> Option<[f64; 4]> {
+        let told = ["pb", "pc", "ps", "pn"].map(|stat| self.sum(Whose::Canary, stat));
+        told.iter().any(Option::is_some).then(|| told.map(Option::unwrap_or_default))
+    }
+
     /// What a version's gauge shows, if it has one.
     ///
     /// # Errors
@@ -87,8 +106,12 @@ impl Stats {
         }
     }
 
-    /// The best that both versions export, once the canary exports anything.
+    /// The best that both versions export, once the canary exports anything. Pairs are asked for only where requests are
+    /// copied.
     pub fn grade(&self, with_stable: bool) -> Option<Grade> {
+        if self.pairs().is_some() {
+            return Some(Grade::Paired);
+        }
         let has = |whose, stat| self.sum(whose, stat).is_some();
         // The canary may never have been right; a stable version that never was exports something else.
         let counters = has(Whose::Canary, "cn")

@@ -1,6 +1,8 @@
 //! A release, a Prometheus that is a function of the block, and looks at them.
 
+mod coverage;
 mod order;
+mod pairs;
 mod verdicts;
 
 use serde_json::{Value, json};
@@ -68,6 +70,12 @@ pub(super) struct Block {
     pub alone: [Option<f64>; 2],
     /// Whether both versions' counters exist, though there may be no difference of them yet.
     pub counters: bool,
+    /// Answers given by stable and by the canary, labelled or not.
+    pub answers: [Option<f64>; 2],
+    /// Seconds within which stable's labels came.
+    pub label_delay: Option<f64>,
+    /// Pairs by who was right: both, the canary alone, stable alone, neither.
+    pub pairs: Option<[f64; 4]>,
     /// Failed and all requests; and as many that were answered too late.
     pub errors: Events,
     /// Whether no bucket ends where one is asked for.
@@ -112,6 +120,11 @@ impl Block {
                 add(version, "gk", self.gauge[index], false);
                 add(version, "gn", self.gauge[index + 1], false);
                 add(version, "ga", self.alone[index / 2], false);
+                add(version, "a", self.answers[index / 2], false);
+            }
+            add(STABLE, "d", self.label_delay, false);
+            for (index, stat) in ["pb", "pc", "ps", "pn"].into_iter().enumerate() {
+                add(CANARY, stat, self.pairs.map(|pairs| pairs[index]), false);
             }
         } else {
             for (index, version) in [(0, STABLE), (2, CANARY)] {
@@ -143,6 +156,7 @@ fn past(check: &str, promql: &str, last: i64, world: &impl Fn(i64) -> Block) -> 
 }
 
 /// A release under analysis, and its memory.
+#[allow(clippy::struct_excessive_bools, reason = "what a test turns on and off")]
 pub(super) struct Trial {
     pub release: Release,
     stable: Hash,
@@ -150,6 +164,7 @@ pub(super) struct Trial {
     pub with_stable: bool,
     pub attempt: i64,
     pub from: i64,
+    pub copied: bool,
     pub baking: bool,
     pub last_step: bool,
     pub checks: BTreeMap<String, Checkpoint>,
@@ -168,6 +183,7 @@ impl Trial {
             with_stable: true,
             attempt: 1,
             from: BEGIN,
+            copied: false,
             baking: false,
             last_step: true,
             checks: BTreeMap::new(),
@@ -182,6 +198,7 @@ impl Trial {
             attempt: self.attempt,
             evidence_from: at(self.from),
             weight: 10,
+            copied: self.copied,
             baking: self.baking,
             last_step: self.last_step,
         }

@@ -45,7 +45,11 @@ impl<'a> Judged<'a> {
     pub fn new(check: &'a Check<'a>, kept: &'a Checkpoint, release: &Release, now: Timestamp) -> Self {
         let analysis = &release.analysis;
         let grid = Grid::of(analysis);
-        let trouble = if analysis.source.is_none() { Some(Reason::UnknownProvider) } else { kept.trouble };
+        let uneven = kept.uneven.then_some(Reason::PartialData);
+        let trouble = match analysis.source {
+            None => Some(Reason::UnknownProvider),
+            Some(_) => kept.trouble.or(uneven),
+        };
         let finding = check.finding(kept);
         let first = next_end(&Checkpoint::default(), grid, check.from, check.from);
         let heard = kept.last_answer_at.map_or(first, |at| at.max(first));
@@ -134,7 +138,7 @@ impl<'a> Judged<'a> {
     }
 
     /// What `status.analysis` shows of it.
-    pub fn status(&self) -> CheckStatus {
+    pub fn status(&self, release: &Release) -> CheckStatus {
         let totals = totals(self.kept);
         CheckStatus {
             name: self.check.name.to_owned(),
@@ -150,6 +154,7 @@ impl<'a> Judged<'a> {
                 good: found.good.map(words::odds).unwrap_or_default(),
                 needed: words::odds(found.needed),
             }),
+            doubts: words::doubts(self, release),
         }
     }
 

@@ -7,7 +7,7 @@ use super::check::{Check, Rule, gauge, totals};
 use super::evidence::{Finding, LEAST_READINGS, Line};
 use super::kernel::{Count, GuardrailBounds, Interval, QualityBounds};
 use super::outlook::{ToGo, to_go};
-use super::promql::Asked;
+use super::promql::{Asked, PAIRS};
 use super::verdict::Judged;
 use crate::api::reasons::Reason;
 use crate::api::status::{Grade, Verdict};
@@ -18,6 +18,10 @@ use crate::version::Hash;
 
 /// Odds beyond which nobody reads on.
 const MOST_ODDS: f64 = 1e6;
+
+/// φ beyond which it is told.
+const CLUSTERED: f64 = 5.0;
+const DECLARED: &str = "neither gauge ever moved: that is declared, not measured";
 
 /// Evidence as odds, one place while it is small.
 pub(super) fn odds(evidence: f64) -> String {
@@ -69,6 +73,9 @@ pub(super) fn sentence(judged: &Judged<'_>, release: &Release, subject: &Subject
             b.min_readings.max(LEAST_READINGS),
             b.window / 1000
         ),
+        (Some(Reason::TooFewSamples), Rule::Quality(b, _)) if judged.kept.grade == Some(Grade::Paired) => {
+            format!("{} pairs of answers are needed", plain(b.min_samples))
+        }
         (Some(Reason::TooFewSamples), Rule::Quality(b, _)) => {
             format!("{} labelled answers of {canary} are needed", plain(b.min_samples))
         }
@@ -126,9 +133,34 @@ fn numbers(judged: &Judged<'_>) -> Option<String> {
     };
     let canary = of(totals.canary)?;
     let stable = of(totals.stable).map_or_else(String::new, |stable| format!(" against {stable}"));
-    let by = judged.finding.and_then(|found| found.readings);
-    let by = by.map_or_else(String::new, |readings| format!(" by {readings} readings of a gauge"));
+    let by = match judged.finding.and_then(|found| found.readings) {
+        Some(readings) => format!(" by {readings} readings of a gauge"),
+        None if judged.kept.grade == Some(Grade::Paired) => " by pairs of answers to one request".to_owned(),
+        None => String::new(),
+    };
     Some(format!("{} {canary}{stable}{by}", label(judged.check)))
+}
+
+/// What is doubtful about a check's evidence. Holds no counts, so that it is said once.
+pub(super) fn doubts(judged: &Judged<'_>, release: &Release) -> Vec<String> {
+    let clustered = judged.finding.is_some_and(|found| judged.is_quality() && found.phi > CLUSTERED);
+    let allowed = release.analysis.quality.label_delay;
+    let late = judged.kept.label_delay.filter(|seconds| *seconds > allowed.as_secs_f64());
+    let clustered = clustered.then(|| {
+        format!(
+            "stable's outcomes come in clusters: its counts vary more than {} times as much as independent ones would, and evidence takes as much longer",
+            plain(CLUSTERED)
+        )
+    });
+    let late = late.map(|seconds| {
+        format!(
+            "of 100 labels of stable 99 came within {}, and spec.analysis.quality.labelDelay is {}: until slow labels are in, fast ones stand for all",
+            span(SignedDuration::from_secs(whole(seconds))),
+            span(allowed)
+        )
+    });
+    let declared = judged.finding.filter(|found| !found.live).map(|_| DECLARED.to_owned());
+    [clustered, late, declared].into_iter().flatten().collect()
 }
 
 fn quality(found: &Finding, bounds: &QualityBounds, canary: &str) -> String {
@@ -156,8 +188,7 @@ fn quality(found: &Finding, bounds: &QualityBounds, canary: &str) -> String {
         format!("its loss is {loss} ({least} to {most}), allowed is {}", four(drop))
     });
     let floor = bounds.min.map(|min| format!("the floor is {}", four(min)));
-    let declared =
-        (!found.live).then(|| "neither gauge ever moved: that is declared, not measured".to_owned());
+    let declared = (!found.live).then(|| DECLARED.to_owned());
     [Some(says), loss, floor, declared].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
@@ -213,6 +244,11 @@ fn trouble(reason: Reason, judged: &Judged<'_>, release: &Release, subject: &Sub
         }
         Reason::BadQuery => {
             format!("Prometheus source {source} refuses the question; see its own log, and that its URL leads to a Prometheus 2.42 or later")
+        }
+        Reason::PartialData if judged.kept.trouble != Some(reason) => {
+            let stable = subject.stable.map_or("stable", |stable| name(release, stable));
+            let canary = name(release, subject.canary);
+            format!("labels come for another part of {canary}'s answers than of {stable}'s, and what was labelled of unlike choices is not compared; label both alike, and set spec.analysis.quality.labelDelay to the time that slow labels take")
         }
         Reason::PartialData => {
             format!("Prometheus source {source} answered in part only, which counts for nothing; see its warnings")
@@ -274,8 +310,11 @@ fn missing(judged: &Judged<'_>, release: &Release, subject: &Subject<'_>) -> Str
             let shown = gauge.map(|(gauge, samples)| match grade {
                 Some(Grade::Samples) => format!("{gauge} with {samples}"),
                 Some(Grade::Gauge | Grade::Declared) => gauge,
-                Some(Grade::Counts) | None => format!("{gauge}, alone or with {samples},"),
+                Some(Grade::Counts | Grade::Paired) | None => format!("{gauge}, alone or with {samples},"),
             });
+            if grade == Some(Grade::Paired) {
+                return format!("no {PAIRS} of {canary} in Prometheus source {source}; {labels}");
+            }
             let series = match (grade, counted, shown) {
                 (Some(Grade::Counts), Some(counted), _) | (None, Some(counted), None) => {
                     format!("no {counted}")

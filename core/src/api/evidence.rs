@@ -57,6 +57,8 @@ pub enum Grade {
     Gauge,
     /// A gauge that never moved, of neither version: what was written down, not measured.
     Declared,
+    /// Copied requests that both versions answered, and who was right.
+    Paired,
 }
 
 /// One check.
@@ -88,6 +90,10 @@ pub struct CheckStatus {
     /// What speaks for and against the canary, and how much it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// What is doubtful about it, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("maxItems" = 3))]
+    pub doubts: Vec<String>,
 }
 
 /// Odds against chance: at `needed` something is proven, whenever one looks. At most 1000000 is shown.

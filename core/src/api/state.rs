@@ -288,6 +288,7 @@ pub struct LimitsState {
 /// Counts of one check in the present attempt.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that depend on each other in no way")]
 pub struct Checkpoint {
     /// Digest of what the counts belong to: release, attempt, hashes, query, bounds. Another digest starts afresh.
     pub digest: String,
@@ -339,6 +340,16 @@ pub struct Checkpoint {
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]
     pub readings: String,
+    /// Record of the test whether labels come for the same part of both versions' answers, in base64.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub coverage: String,
+    /// Whether they were found not to: what is counted then compares unlike choices, and is left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub uneven: bool,
+    /// Seconds within which 99 of 100 of stable's labels came before the evidence began, if its server tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_delay: Option<f64>,
 }
 
 /// Memory of the canary's share of the requests in the present attempt.

@@ -94,7 +94,9 @@ fn checks(outlook: &[Outlook], last: bool) -> Vec<Gate> {
             Verdict::Inconclusive if !last && check.opens_step => GateState::Pass,
             Verdict::Inconclusive => GateState::Waiting,
         };
-        Gate { name: check.check.name.clone(), state, detail: check.message.clone(), until: None }
+        let doubts = check.check.doubts.iter().filter(|doubt| !check.message.contains(doubt.as_str()));
+        let detail = std::iter::once(&check.message).chain(doubts).map(String::as_str).collect::<Vec<_>>();
+        Gate { name: check.check.name.clone(), state, detail: detail.join("; "), until: None }
     };
     holding.iter().map(of).collect()
 }

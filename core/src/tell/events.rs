@@ -45,6 +45,9 @@ pub fn events(
             all.push(warn(reason, Act::Hold, format!("{}: {}", condition.reason, condition.message)));
         }
     }
+    for doubt in doubts(new).filter(|doubt| !doubts(old).any(|before| before == *doubt)) {
+        all.push(warn(Reason::AnalysisWarning, Act::Hold, doubt.clone()));
+    }
     let known = |status: &ModelReleaseStatus| status.state.share.as_ref().is_some_and(|s| s.skewed.is_some());
     if !known(old)
         && let Some(message) = share::sentence(s)
@@ -56,6 +59,12 @@ pub fn events(
         all.push(warn(Reason::DriftCorrected, Act::Hold, message));
     }
     all
+}
+
+/// What is doubtful about the evidence.
+fn doubts(status: &ModelReleaseStatus) -> impl Iterator<Item = &String> {
+    let quality = status.analysis.iter().filter_map(|analysis| analysis.quality.as_ref());
+    quality.flat_map(|quality| &quality.doubts)
 }
 
 fn warn(reason: Reason, act: Act, message: String) -> Event {

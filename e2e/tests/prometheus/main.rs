@@ -9,6 +9,7 @@
 mod alerts;
 mod backtest;
 mod history;
+mod labels;
 mod servers;
 mod story;
 #[path = "../../../tests/support/told.rs"]
@@ -31,6 +32,7 @@ fn a_real_prometheus_is_understood() {
     for canary in &CANARIES {
         canary.export(&mut history);
     }
+    labels::export(&mut history);
     let shown = story::told(&mut history);
     let prometheus = history.serve().unwrap_or_else(|error| panic!("{error}"));
     for server in &SERVERS {
@@ -39,6 +41,9 @@ fn a_real_prometheus_is_understood() {
         failures_are_counted_exactly(server, &trial);
         late_answers_are_counted_exactly(server, &trial);
     }
+    labels::of_unlike_answers_are_not_compared(&prometheus);
+    labels::that_come_late_are_a_doubt(&prometheus);
+    labels::of_copied_requests_are_pairs(&prometheus);
     a_past_is_judged_as_the_operator_would_have(&prometheus);
     story::every_panel_shows_series(&prometheus, &shown);
 }

@@ -9,7 +9,7 @@ use model_release_core::observed::Answer;
 use model_release_core::release::Release;
 use model_release_core::settings::Settings;
 use model_release_core::version::Hash;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::history::Prometheus;
 use super::servers::{CANARY, STABLE, Server};
@@ -21,6 +21,8 @@ const LAG: i64 = 3;
 pub struct Trial {
     release: Release,
     begin: i64,
+    /// Whether it is judged by copies of requests.
+    copied: bool,
     checks: BTreeMap<String, Checkpoint>,
     status: AnalysisStatus,
 }
@@ -28,12 +30,6 @@ pub struct Trial {
 impl Trial {
     /// One with a guardrail of each kind that the server's preset can tell.
     pub fn new(server: &Server, begin: i64) -> Self {
-        let settings: Settings = serde_json::from_value(json!({
-            "prometheus": {"sources": [
-                {"name": "default", "url": "http://localhost", "entrance": "server", "lagSeconds": LAG},
-            ]},
-        }))
-        .unwrap();
         let all = [
             (server.counts_failures, json!({"name": "errors", "metric": "ErrorRate", "max": "0.05"})),
             (
@@ -45,18 +41,12 @@ impl Trial {
                 json!({"name": "first", "metric": "FirstTokenLatency", "bound": "500ms", "max": "0.05"}),
             ),
         ];
-        let release = |guardrails: Vec<&serde_json::Value>| {
-            let object = serde_json::from_value(json!({
-                "apiVersion": "modelrelease.dev/v1alpha1", "kind": "ModelRelease",
-                "metadata": {"name": server.preset, "namespace": "ml", "uid": "u"},
-                "spec": {
-                    "runtime": {"image": "a", "preset": server.preset},
-                    "stable": {"version": "1"}, "canary": {"version": "2"},
-                    "analysis": {"quality": {"mode": "Disabled"}, "guardrails": guardrails},
-                },
-            }))
-            .unwrap();
-            Release::parse(&object, &settings)
+        let release = |guardrails: Vec<&Value>| {
+            release(
+                server.preset,
+                server.preset,
+                &json!({"quality": {"mode": "Disabled"}, "guardrails": guardrails}),
+            )
         };
         // Each kind is taken if the server tells it, and else refused before anything is asked.
         for (told, guardrail) in &all {
@@ -69,7 +59,22 @@ impl Trial {
             );
         }
         let told: Vec<_> = all.iter().filter(|(told, _)| *told).map(|(_, guardrail)| guardrail).collect();
-        Self { release: release(told), begin, checks: BTreeMap::new(), status: AnalysisStatus::default() }
+        Self::of(release(told), begin)
+    }
+
+    /// One that only quality is judged of.
+    pub fn of_quality(name: &str, begin: i64) -> Self {
+        Self::of(release(name, "custom", &json!({"quality": {"minSamples": 100}, "guardrails": []})), begin)
+    }
+
+    fn of(release: Release, begin: i64) -> Self {
+        let (checks, status) = (BTreeMap::new(), AnalysisStatus::default());
+        Self { release, begin, copied: false, checks, status }
+    }
+
+    /// The same under copies of requests.
+    pub fn copied(self) -> Self {
+        Self { copied: true, ..self }
     }
 
     /// Asks what is due and looks, after each of so many blocks.
@@ -84,6 +89,7 @@ impl Trial {
                 attempt: 1,
                 evidence_from: at(self.begin),
                 weight: 33,
+                copied: self.copied,
                 baking: false,
                 last_step: true,
             };
@@ -105,10 +111,35 @@ impl Trial {
         self.status.guardrails.iter().find(|check| check.name == name)
     }
 
+    /// What is said of quality.
+    pub fn quality(&self) -> &CheckStatus {
+        self.status.quality.as_ref().unwrap()
+    }
+
     /// Whether stable's past was learnt from.
     pub fn informed(&self, name: &str) -> bool {
         self.checks.get(name).is_some_and(|kept| kept.informed && kept.uninformed == 0)
     }
+}
+
+fn release(name: &str, preset: &str, analysis: &Value) -> Release {
+    let settings: Settings = serde_json::from_value(json!({
+        "prometheus": {"sources": [
+            {"name": "default", "url": "http://localhost", "entrance": "server", "lagSeconds": LAG},
+        ]},
+    }))
+    .unwrap();
+    let object = serde_json::from_value(json!({
+        "apiVersion": "modelrelease.dev/v1alpha1", "kind": "ModelRelease",
+        "metadata": {"name": name, "namespace": "ml", "uid": "u"},
+        "spec": {
+            "runtime": {"image": "a", "preset": preset},
+            "stable": {"version": "1"}, "canary": {"version": "2"},
+            "analysis": analysis,
+        },
+    }))
+    .unwrap();
+    Release::parse(&object, &settings)
 }
 
 fn at(seconds: i64) -> Timestamp {

@@ -18,6 +18,18 @@ use crate::settings::Source;
 /// How often stable's past is asked for in vain before it is done without. Who has none is not asked again.
 const MOST_TRIES: i32 = 3;
 
+/// What stable's past told.
+struct Learnt {
+    /// Record of a check that knows it, and no block yet.
+    record: String,
+    /// The same of readings, if stable has a gauge.
+    readings: String,
+    /// Record of the test of coverage, if stable counts its answers.
+    coverage: String,
+    /// Seconds within which 99 of 100 labels came.
+    label_delay: Option<f64>,
+}
+
 impl Check<'_> {
     /// Whether stable's past is to be known before its first block.
     pub fn wants_the_past(&self, kept: &Checkpoint) -> bool {
@@ -47,8 +59,12 @@ impl Check<'_> {
         answer: &Answer,
     ) {
         match self.learnt(kept, release, subject, answer) {
-            Ok((record, readings)) => {
+            Ok(Learnt { record, readings, coverage, label_delay }) => {
                 (kept.informed, kept.record, kept.readings) = (true, record, readings);
+                kept.label_delay = label_delay;
+                if kept.coverage.is_empty() {
+                    kept.coverage = coverage;
+                }
             }
             Err(reason) => {
                 kept.uninformed = kept.uninformed.saturating_add(1);
@@ -65,12 +81,19 @@ impl Check<'_> {
         release: &Release,
         subject: &Subject<'_>,
         answer: &Answer,
-    ) -> Result<(String, String), Reason> {
+    ) -> Result<Learnt, Reason> {
         let mut evidence = self.evidence(kept).ok_or(Reason::NotANumber)?;
         let names = names(release, subject);
         let (mut shown, mut counted, mut trouble) = (Vec::new(), false, None);
+        let (mut coverage, mut label_delay) = (None, None);
         for (at, rows) in &answer::instants(&answer.outcome)? {
             let stats = Stats::of(rows, &names, &self.rule)?;
+            if let Some(labelled) = stats.labelled(Whose::Stable) {
+                let mut so_far = coverage.take().map_or_else(|| self.coverage(""), Ok)?;
+                so_far.learn(labelled).map_err(evidence::reason)?;
+                coverage = Some(so_far);
+            }
+            label_delay = stats.label_delay().or(label_delay);
             if let Ok(Some(value)) = stats.value(Whose::Stable) {
                 shown.push((*at, value));
             }
@@ -96,7 +119,8 @@ impl Check<'_> {
             }
             Rule::Quality(..) | Rule::Guardrail(..) => String::new(),
         };
-        Ok((evidence.record(mark, &self.key()), readings))
+        let coverage = coverage.map(|coverage| self.covered(&coverage)).unwrap_or_default();
+        Ok(Learnt { record: evidence.record(mark, &self.key()), readings, coverage, label_delay })
     }
 }
 

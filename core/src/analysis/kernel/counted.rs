@@ -37,6 +37,25 @@ impl<const N: usize> Counted<N> {
         Ok(Self { baseline, dispersion, fixed, totals: Block::default(), lines })
     }
 
+    /// The share to expect of stable's next block.
+    pub fn share(&self) -> f64 {
+        self.baseline.share()
+    }
+
+    /// Forgets what was proven of the canary, not what is known of stable.
+    pub fn begin_anew(&mut self, lines: [Option<Tested>; N]) {
+        (self.totals, self.lines) = (Block::default(), lines);
+    }
+
+    /// Turns each line about the origin before the next block.
+    pub fn tilt(&mut self, slopes: [f64; N]) {
+        for (line, slope) in self.lines.iter_mut().zip(slopes) {
+            if let Some(line) = line {
+                line.tilt(slope);
+            }
+        }
+    }
+
     /// Adds a block of stable's to what is known.
     pub fn learn(&mut self, stable: Count) -> Result<(), Refused> {
         let share = self.baseline.share();

@@ -90,6 +90,12 @@ impl Tested {
         Self::limit(Line { slope: ratio, offset: 0.0 }, Side::Above)
     }
 
+    /// That it is beyond a line through the origin; each look says which. A fifth of a share that is small is 0.2 logits.
+    pub fn beside(side: Side) -> Self {
+        let line = Line { slope: 1.0, offset: 0.0 };
+        Self::new(line, side, Spacing::Even(0.1), Bets::new(LIMIT, Start::Mixed))
+    }
+
     fn limit(line: Line, side: Side) -> Self {
         Self::new(line, side, Spacing::Even(0.4), Bets::new(LIMIT, Start::Mixed))
     }
@@ -101,6 +107,11 @@ impl Tested {
     /// The same bets, from now on about another limit.
     pub fn move_limit(&mut self, limit: f64) {
         self.line = absolute(limit);
+    }
+
+    /// The same bets, from now on about another ratio to stable's share.
+    pub fn tilt(&mut self, slope: f64) {
+        self.line = Line { slope, offset: 0.0 };
     }
 
     /// Bets on one block. Says whether the line could use it: it needs events of the canary, and a line that compares

@@ -9,6 +9,17 @@ use crate::release::Series;
 /// A gauge is taken if it was sampled at most so long ago, or four blocks. Seconds.
 const GAUGE_AGE: i64 = 120;
 
+/// Answers whose label came.
+const LABELLED: &str = "model_predictions_labelled_total";
+/// Answers given, labelled or not.
+const ANSWERS: &str = "model_predictions_total";
+/// Seconds from an answer to its label.
+const LABEL_DELAY: &str = "model_label_delay_seconds_bucket";
+/// Copied requests that both versions answered, by who was right.
+pub(in crate::analysis) const PAIRS: &str = "model_shadow_pairs_total";
+/// The values of its label `outcome`, and the rows that they are asked for as.
+const OUTCOMES: [(&str, &str); 4] = [("both", "pb"), ("canary", "pc"), ("stable", "ps"), ("neither", "pn")];
+
 /// Names of the series that are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::analysis) struct Asked {
@@ -26,7 +37,7 @@ impl Asked {
         let counters = |right: &str, all: &str| Some((right.to_owned(), all.to_owned()));
         match series {
             Series::Best => Self {
-                counters: counters("model_predictions_correct_total", "model_predictions_labelled_total"),
+                counters: counters("model_predictions_correct_total", LABELLED),
                 gauge: gauge("model_accuracy"),
             },
             Series::Gauge(name) => Self { counters: None, gauge: gauge(name) },
@@ -39,13 +50,45 @@ impl Asked {
 
 /// Asks for labelled and right answers of a block. `width` in milliseconds.
 ///
-/// Rows `k`, `n` are of counters; `gk`, `gn` of a gauge and its samples, `ga` of a gauge alone. While no grade is chosen
-/// all are asked for, with how many series of the counters there are, `ck` and `cn`: a pod's first block has no
-/// difference yet.
-pub(super) fn quality(scope: &Scope<'_>, series: &Series, grade: Option<Grade>, width: i64) -> String {
+/// Rows `k`, `n` are of counters, and `a` of all answers; `gk`, `gn` of a gauge and its samples, `ga` of a gauge alone;
+/// `p*` of pairs, where requests are copied. While no grade is chosen all are asked for, with how many series of the
+/// counters there are, `ck` and `cn`: a pod's first block has no difference yet.
+pub(super) fn quality(
+    scope: &Scope<'_>,
+    series: &Series,
+    grade: Option<Grade>,
+    copied: bool,
+    width: i64,
+) -> String {
     if let Series::Template(template) = series {
         return by_template(scope, template, width);
     }
+    let mut rows = events(scope, series, grade, width);
+    if *series != Series::Best {
+        return rows.0;
+    }
+    let pods = scope.pod_matchers();
+    if matches!(grade, None | Some(Grade::Counts)) {
+        answers(&mut rows, &pods, width);
+    }
+    if copied && matches!(grade, None | Some(Grade::Paired)) {
+        let fell = fell(&[&format!("{PAIRS}{{{pods}}}")], width);
+        for (outcome, stat) in OUTCOMES {
+            let pairs = format!("{PAIRS}{{{pods},outcome=\"{outcome}\"}}");
+            rows.add(POD_KEY, stat, &without(&delta(&pairs, width), &fell));
+        }
+    }
+    rows.0
+}
+
+/// Row `a`: all answers.
+fn answers(rows: &mut Rows, pods: &str, width: i64) {
+    let (answers, labels) = (format!("{ANSWERS}{{{pods}}}"), format!("{LABELLED}{{{pods}}}"));
+    rows.add(POD_KEY, "a", &without(&delta(&answers, width), &fell(&[&answers, &labels], width)));
+}
+
+/// What a version's quality is counted or read by.
+fn events(scope: &Scope<'_>, series: &Series, grade: Option<Grade>, width: i64) -> Rows {
     let asked = Asked::of(series);
     let pods = scope.pod_matchers();
     let mut rows = Rows::default();
@@ -71,17 +114,27 @@ pub(super) fn quality(scope: &Scope<'_>, series: &Series, grade: Option<Grade>, 
             rows.push("avg", POD_KEY, "ga", &fine);
         }
     }
-    rows.0
+    rows
 }
 
 /// Asks for what is to be learnt of a block before the evidence, while it is not known what both versions export: rows
-/// `k`, `n` of counters, and `ga` of a gauge.
+/// `k`, `n` of counters, `a` of all answers, `ga` of a gauge, and `d`, the seconds within which 99 of 100 labels of the hour
+/// before came.
 pub(super) fn quality_before(scope: &Scope<'_>, series: &Series, width: i64) -> String {
     if let Series::Template(template) = series {
         return by_template(scope, template, width);
     }
-    let both = [Grade::Counts, Grade::Gauge].map(|grade| quality(scope, series, Some(grade), width));
-    both.into_iter().filter(|question| !question.is_empty()).collect::<Vec<_>>().join("\nor ")
+    let both = [Grade::Counts, Grade::Gauge].map(|grade| events(scope, series, Some(grade), width).0);
+    let mut labels = Rows::default();
+    if *series == Series::Best {
+        let pods = scope.pod_matchers();
+        answers(&mut labels, &pods, width);
+        let delays = format!("sum by ({POD_KEY}, le) (increase({LABEL_DELAY}{{{pods}}}[1h]))");
+        // Where there were no labels a quantile is no number, and no row.
+        labels.push("max", POD_KEY, "d", &format!("histogram_quantile(0.99, {delays}) >= 0"));
+    }
+    let [counts, gauge] = both;
+    [counts, gauge, labels.0].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\nor ")
 }
 
 /// Usable values of a gauge: fresh, finite, and above 0 at least once in the last hour, for 0 is what an unset one shows.

@@ -35,6 +35,8 @@ pub(in crate::analysis) enum What {
     Quality {
         series: Series,
         grade: Option<Grade>,
+        /// Whether requests are copied, so that both versions may have answered the same one.
+        copied: bool,
     },
     QualityBefore {
         series: Series,
@@ -105,7 +107,7 @@ impl Question {
     pub fn promql(&self, about: &[&About]) -> String {
         let scope = Scope { question: self, about };
         let text = match &self.what {
-            What::Quality { series, grade } => quality(&scope, series, *grade, self.width),
+            What::Quality { series, grade, copied } => quality(&scope, series, *grade, *copied, self.width),
             What::QualityBefore { series } => quality_before(&scope, series, self.width),
             What::Errors(counts) => error_rate(&scope, *counts, self.width),
             What::Latency { counts, bound } => latency(&scope, *counts, *bound, self.width),

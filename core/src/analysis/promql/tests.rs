@@ -45,7 +45,8 @@ fn first_token(names: &Names<'_>, bound: i64, width: i64) -> String {
 }
 
 fn quality(names: &Names<'_>, grade: Option<Grade>, width: i64) -> String {
-    asked(names, What::Quality { series: names.release.analysis.quality.series.clone(), grade }, width)
+    let series = names.release.analysis.quality.series.clone();
+    asked(names, What::Quality { series, grade, copied: false }, width)
 }
 
 fn quality_before(names: &Names<'_>, width: i64) -> String {
@@ -93,8 +94,12 @@ fn quality_asks_for_both_families_until_one_is_chosen() {
     let release = release("fraud", "ml");
     let (stable, canary) = (Hash::known("5f3c0a9b11"), Hash::known("9ab1c2d3e4"));
     let names = Names::new(&release, Some(&stable), &canary, &[]);
-    assert_eq!(stats(&quality(&names, None, 30_000)), ["k", "n", "ck", "cn", "gk", "gn", "ga"]);
-    assert_eq!(stats(&quality(&names, Some(Grade::Counts), 30_000)), ["k", "n"]);
+    assert_eq!(stats(&quality(&names, None, 30_000)), ["k", "n", "ck", "cn", "gk", "gn", "ga", "a"]);
+    assert_eq!(stats(&quality(&names, Some(Grade::Counts), 30_000)), ["k", "n", "a"]);
+    let copied = |grade| asked(&names, What::Quality { series: Series::Best, grade, copied: true }, 30_000);
+    assert_eq!(stats(&copied(None))[8..], ["pb", "pc", "ps", "pn"]);
+    assert_eq!(stats(&copied(Some(Grade::Paired))), ["pb", "pc", "ps", "pn"]);
+    assert_eq!(stats(&copied(Some(Grade::Counts))), ["k", "n", "a"]);
     assert_eq!(stats(&quality(&names, Some(Grade::Samples), 30_000)), ["gk", "gn"]);
     let pods =
         r#"{namespace="ml",modelrelease_dev_name="fraud",modelrelease_dev_version=~"5f3c0a9b11|9ab1c2d3e4"}"#;
@@ -149,7 +154,7 @@ fn the_past_is_the_same_question_of_each_block() {
     let mut release = release("fraud", "ml");
     let canary = Hash::known("9ab1c2d3e4");
     let of = |release: &Release| quality_before(&Names::new(release, None, &canary, &[]), 30_000);
-    assert_eq!(stats(&of(&release)), ["k", "n", "ga"]);
+    assert_eq!(stats(&of(&release)), ["k", "n", "ga", "a", "d"]);
     assert!(of_blocks("x", 30_000, 240).ends_with("(x)[7200s:30s]"));
     release.analysis.quality.series = Series::Gauge("auc".to_owned());
     assert_eq!(stats(&of(&release)), ["ga"]);
@@ -316,7 +321,8 @@ fn many_releases_are_asked_for_in_one_question_with_the_names_of_all() {
     let text = question.promql(&about.iter().collect::<Vec<_>>());
     let names = "(fraud0-a0|fraud0-b0|fraud1-a1|fraud1-b1|fraud2-a2|fraud2-b2)[.]ml[.]svc";
     assert!(text.contains(names), "{text}");
-    let quality = Question { what: What::Quality { series: Series::Best, grade: None }, ..question };
+    let quality =
+        Question { what: What::Quality { series: Series::Best, grade: None, copied: false }, ..question };
     let text = quality.promql(&about.iter().collect::<Vec<_>>());
     let pods = r#"{namespace="ml",modelrelease_dev_name=~"fraud0|fraud1|fraud2",modelrelease_dev_version=~"a0|a1|a2|b0|b1|b2"}"#;
     assert_eq!(text.matches(pods).count(), text.matches("namespace=").count(), "{text}");
