@@ -29,9 +29,20 @@ impl Told {
     }
 }
 
+/// What a status has only once enough was counted; until then Prometheus has to have nothing either.
+const LATER: [&str; 4] = [
+    "traffic_share_ratio",
+    "check_difference_ratio",
+    "check_evidence_log10",
+    "check_evidence_threshold_log10",
+];
+
 /// All that is defined by the status.
 pub fn of(release: &ModelRelease) -> Expected {
     let mut told = Told::default();
+    for family in LATER {
+        told.0.entry(family).or_default();
+    }
     let status = release.status.clone().unwrap_or_default();
     let name = release.metadata.name.as_deref().unwrap();
     life(&mut told, name, &status);
