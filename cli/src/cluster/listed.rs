@@ -154,9 +154,7 @@ mod tests {
         let columns = crd().spec.versions[0].additional_printer_columns.clone().unwrap();
         let path = |name: &str| {
             let found = columns.iter().find(|column| column.name == name);
-            found
-                .map(|column| column.json_path.clone())
-                .unwrap_or_else(|| panic!("there is no column {name}"))
+            found.map_or_else(|| panic!("there is no column {name}"), |column| column.json_path.clone())
         };
         for (column, field) in COLUMNS {
             assert_eq!(path(column), format!(".status.{field}"));

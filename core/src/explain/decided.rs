@@ -110,7 +110,7 @@ fn exposure(entry: &HistoryEntry, older: &[HistoryEntry]) -> Option<Exposure> {
     }
     let own = || older.iter().filter(|other| other.hash == entry.hash);
     let first = own().find(|other| other.from_percent == 0);
-    let begin = first.or_else(|| own().last()).map_or(entry.at, |first| first.at);
+    let begin = first.or_else(|| own().next_back()).map_or(entry.at, |first| first.at);
     let had = own().take_while(|other| other.at >= begin).map(|other| other.to_percent);
     Some(Exposure {
         since: first.map(|first| first.at),

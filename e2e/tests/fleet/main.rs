@@ -73,7 +73,7 @@ async fn a_question_takes_three_requests_and_a_second_beside_ten_thousand_releas
     let log = proxy::start(client, &Fleet::namespace(0), &counted).await;
     let direct = &raised.testbed.kubeconfig;
     let ask = |kubeconfig: &Path, line: &str| {
-        let mut command = Command::new(&program);
+        let mut command = Command::new(program);
         command.args(["--namespace", &Fleet::namespace(0)]).args(line.split_whitespace());
         let begun = Instant::now();
         let output = command.env("KUBECONFIG", kubeconfig).output().unwrap();
