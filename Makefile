@@ -34,6 +34,7 @@ deny: ## licences, sources and banned crates (builds cargo-deny once, ten minute
 	cargo install --quiet --locked --root target/tools --version 0.20.2 cargo-deny && target/tools/bin/cargo-deny --locked check bans licenses sources
 
 nightly: export JUDGE_TIMES := 1
+nightly: export FLEET := 10000
 nightly: lint long-proofs test deny demo ## the long proofs of the core, then test, deny and demo with times judged strictly
 
 # What can fail without a cluster fails before one is raised.
@@ -56,8 +57,9 @@ verdicts: ## what evidence decides, and when, in thousands of trials: the promis
 	@VERDICTS=$${VERDICTS:-2000} cargo test --package model-release-core --locked --test verdicts -- --nocapture --test-threads 1 > target/verdicts.txt || (cat target/verdicts.txt; exit 1)
 	@grep -E '^(\||[A-Z0-9])' target/verdicts.txt | awk '/^[A-Z]/ {print ""} {print}'
 
-bench: ## what a look costs: CPU time and allocations of the core, in one table
+bench: ## what a look costs, and a scrape: CPU time, allocations and memory, in two tables
 	cargo bench --locked --package model-release-core --bench step
+	cargo bench --locked --package model-release-operator --bench metrics
 
 generate: ## rewrite what is generated: definition, rights, dashboards, list of metrics
 	BLESS=1 cargo test --locked --test generated
@@ -76,5 +78,11 @@ operator-binary: ## build the static program that the operator's image holds
 plugin: ## build the static program that kubectl takes for `kubectl modelrelease`
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target $(shell uname -m)-unknown-linux-gnu --package kubectl-modelrelease
 
+# Where the archive will be published, as in https://downloads.example.com/modelrelease; none: to install it from here.
+KREW_BASE ?=
+.PHONY: krew
+krew: plugin ## pack the plugin for Krew into target/krew: archive, and the manifest with its digest
+	cli/krew.sh target/$(shell uname -m)-unknown-linux-gnu/release/kubectl-modelrelease $(VERSION) $(shell uname -m) target/krew $(KREW_BASE)
+
 clean: ## remove what was built here; the testbed's cache outside stays
-	cargo clean && rm -rf target/chart
+	cargo clean && rm -rf target/chart target/krew

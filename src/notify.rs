@@ -10,6 +10,8 @@ mod queue;
 mod send;
 mod slack;
 
+pub use self::send::payload;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;

@@ -18,6 +18,8 @@ mod fleet;
 mod linted;
 #[path = "generated/metrics.rs"]
 mod metrics;
+#[path = "generated/notifications.rs"]
+mod notifications;
 #[path = "generated/page.rs"]
 mod page;
 #[path = "generated/panels.rs"]
@@ -40,10 +42,17 @@ struct Generated {
 
 /// Every generated file.
 fn all() -> Vec<Generated> {
-    [dashboard::files(), definition::files(), metrics::files(), page::files(), rights::files()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        dashboard::files(),
+        definition::files(),
+        metrics::files(),
+        notifications::files(),
+        page::files(),
+        rights::files(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn root() -> PathBuf {

@@ -1,6 +1,8 @@
 //! The only place that asks the cluster. Objects are read as they are stored: whether they make sense is for the reader
 //! to say, and an object of another version must not keep the others from being shown.
 
+mod listed;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -143,36 +145,13 @@ impl Cluster {
 
     /// Why a release was not found: there is none of that name, or no such kind.
     async fn absent(&self, name: &str) -> CliError {
-        let hint = match self.list(&Scope::Namespace).await {
-            Ok((all, _)) => hint(name, all.iter().filter_map(|one| one.pointer("/metadata/name")?.as_str())),
+        let hint = match self.table(&Scope::Namespace).await {
+            Ok(all) => hint(name, all.iter().filter_map(|one| one.pointer("/metadata/name")?.as_str())),
             Err(error @ CliError::NoKind { .. }) => return error,
             // Who may not list them is not told their names.
             Err(_) => String::new(),
         };
         CliError::NotFound { name: plain(name), namespace: self.namespace.clone(), hint }
-    }
-
-    /// Lists releases, and the version of the list.
-    ///
-    /// # Errors
-    /// [`CliError::NoKind`] if the cluster has no such kind.
-    pub async fn list(&self, scope: &Scope) -> Result<(Vec<Value>, String), CliError> {
-        let api = self.releases(scope);
-        let parameters = match scope {
-            Scope::One(name) => ListParams::default().fields(&format!("metadata.name={name}")),
-            Scope::All | Scope::Namespace => ListParams::default(),
-        };
-        match self.call("list ModelReleases", ("list", RELEASES), scope, api.list(&parameters).boxed()).await
-        {
-            Ok(list) => {
-                let version = list.metadata.resource_version.clone().unwrap_or_default();
-                Ok((list.items.into_iter().map(value).collect(), version))
-            }
-            Err(CliError::Answered { code: 404, .. }) => {
-                Err(CliError::NoKind { server: self.server.clone() })
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// Lists what belongs to a release. None without the right to.

@@ -18,6 +18,11 @@ pub fn hour(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// Day and time, to the second.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
 /// Day and hour in a table.
 pub fn stamp(at: Timestamp) -> String {
     at.strftime("%m-%d %H:%M:%S").to_string()

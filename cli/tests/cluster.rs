@@ -182,6 +182,30 @@ async fn what_is_asked_takes_three_requests_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_releases_come_in_pages_and_at_once_if_the_pages_are_no_longer_kept() {
+    let server = cluster();
+    for number in 0..1100 {
+        server.create("modelreleases", stable_only(&format!("fraud-{number}")));
+    }
+    for line in ["get", "get -A", "get -o json"] {
+        let before = server.asked().len();
+        let said = run(&server, line, None).await;
+        assert_eq!(server.asked().len() - before, 3, "{line}");
+        let shown = (0..1100).filter(|number| said.out.contains(&format!("fraud-{number}"))).count();
+        assert_eq!((said.code, shown), (DONE, 1100), "{line}");
+    }
+    let mut lists = 0;
+    server.faults(move |asked| {
+        lists += usize::from(asked.verb == "list");
+        if lists == 2 { Fault::Refuse(410) } else { Fault::None }
+    });
+    let before = server.asked().len();
+    let said = run(&server, "get", None).await;
+    assert_eq!(server.asked().len() - before, 3, "a page, one that is gone, and all: {said:?}");
+    assert_eq!((said.code, said.out.lines().count()), (DONE, 1 + 1100));
+}
+
+#[tokio::test(start_paused = true)]
 async fn explanations_rest_on_the_pods_that_there_are() {
     let (server, _operator) = analyzing().await;
     let said = run(&server, "explain fraud", None).await;

@@ -7,7 +7,9 @@ use kubectl_modelrelease::render::{explain, history};
 use kubectl_modelrelease::screen::Style;
 use model_release_core::api::spec::ModelRelease;
 use model_release_core::api::status::{HistoryEntry, Phase, Track};
-use model_release_core::explain::{Deadline, Explanation, Gate, GateState, Seen, State, Subject};
+use model_release_core::explain::{
+    Deadline, Decided, Explanation, Gate, GateState, Seen, State, Subject, decided,
+};
 use model_release_core::testing::World;
 use serde_json::json;
 use unicode_width::UnicodeWidthStr;
@@ -270,17 +272,56 @@ fn decisions_are_a_table_with_their_numbers() {
     assert!(history::table(&decisions(), style)[1].contains("10\u{2192}10"));
 }
 
+/// A rollback as it stands on record, with what was before and after it.
+fn rolled_back() -> Decided {
+    let entry = |seq: i64, at: &str, verdict: &str, from: &str, to: &str, percent: [i32; 2], reason: &str| {
+        json!({
+            "seq": seq, "at": at, "verdict": verdict, "version": "v1b", "hash": "77de000000", "from": from, "to": to,
+            "fromPercent": percent[0], "toPercent": percent[1], "reason": reason, "message": "",
+        })
+    };
+    let mut decision = entry(
+        41,
+        "2026-11-18T16:40:51Z",
+        "Rollback",
+        "Analyzing",
+        "RollingBack",
+        [10, 0],
+        "QualityRegression",
+    );
+    decision["message"] = json!("accuracy 0.8510 of 397 against 0.9010 of 3573");
+    decision["numbers"] = json!([
+        {
+            "metric": "model_accuracy", "stable": "0.9010", "canary": "0.8510", "stableEvents": 3573, "canaryEvents": 397,
+            "difference": {"estimate": "-0.0500", "lower": "-0.0900", "upper": "-0.0110"},
+            "bound": "loss <= 0.0200", "evidence": "21.4", "needed": "20.0",
+        },
+        {"metric": "errors", "stable": "", "canary": "0.0010", "stableEvents": 0, "canaryEvents": 4102},
+    ]);
+    let history = json!([
+        entry(43, "2026-11-18T16:41:05Z", "Rollback", "RollingBack", "RolledBack", [0, 0], "RolledBack"),
+        entry(42, "2026-11-18T16:40:53Z", "Rollback", "RollingBack", "RollingBack", [0, 0], "RollingBack"),
+        decision,
+        entry(40, "2026-11-18T16:28:40Z", "Step", "Warming", "Analyzing", [0, 10], "StepStarted"),
+    ]);
+    let history: Vec<HistoryEntry> = serde_json::from_value(history).unwrap();
+    decided(&history, 41).unwrap()
+}
+
 #[test]
-fn a_decision_is_told_so_that_it_can_be_repeated_by_hand() {
-    let decisions = decisions();
+fn a_decision_is_told_with_all_that_is_on_record_of_it_so_that_it_can_be_repeated_by_hand() {
     assert_eq!(
-        explain::decision(decisions.first().unwrap(), now(), Style::default()),
+        explain::decision(&rolled_back(), now(), Style::default()),
         [
-            "Decision 42, 2026-11-20 09:14Z: Promote of v2 9ab1c2d3e4.",
-            "QualityPassed: its loss is at most 0.0100.",
-            "Analyzing -> Promoting, weight 10 -> 10 %.",
-            "  model_accuracy: canary 0.9510 of 2214, stable 0.9340 of 19926; difference 0.0170 (0.0010 to 0.0330); bound loss <= \
-             0.0200",
+            "Decision 41, 2026-11-18 16:40:51Z, 2d21h ago: Rollback of v1b 77de000000, by the operator.",
+            "QualityRegression: accuracy 0.8510 of 397 against 0.9010 of 3573.",
+            "Analyzing -> RollingBack, weight 10 -> 0 %.",
+            "It had had traffic for 12m, since 2026-11-18 16:28:40Z: 10 % at most.",
+            " 1 model_accuracy  canary 0.8510 of 397, stable 0.9010 of 3573; difference -0.0500 (-0.0900 to -0.0110); \
+             bound loss <= 0.0200; evidence 21.4 of 20.0",
+            " 2 errors          canary 0.0010 of 4102, stable -",
+            "Carried out by 42, 2026-11-18 16:40:53Z: RollingBack, weight 0 %.",
+            "Carried out by 43, 2026-11-18 16:41:05Z: RolledBack, weight 0 %.",
         ]
     );
 }
@@ -292,7 +333,7 @@ fn everything_fits_into_eighty_and_into_a_hundred_and_sixty_columns() {
         let mut lines = tree(&phishing(), &beside(), now(), style);
         lines.extend(explain::now(&explanation(), now(), style));
         lines.extend(history::table(&decisions(), style));
-        lines.extend(explain::decision(decisions().first().unwrap(), now(), style));
+        lines.extend(explain::decision(&rolled_back(), now(), style));
         for line in lines.iter().flat_map(|line| line.split('\n')) {
             assert!(line.width() <= width, "{} columns at {width}: {line}", line.width());
         }
@@ -308,7 +349,12 @@ fn every_phase_can_be_shown_at_any_width() {
             let drawn = tree(&world.object, &Beside::default(), world.now, style);
             assert!(drawn.len() > 2, "{name}");
             assert!(!explain::now(&told, world.now, style).is_empty(), "{name}");
-            history::table(&world.status().history, style);
+            let history = world.status().history;
+            history::table(&history, style);
+            for entry in &history {
+                let told = decided(&history, entry.seq).unwrap();
+                assert!(explain::decision(&told, world.now, style).len() > 2, "{name}: {told:?}");
+            }
         }
     }
 }

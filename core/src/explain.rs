@@ -5,6 +5,7 @@
 
 mod asks;
 mod basis;
+mod decided;
 mod gates;
 mod outcome;
 mod says;
@@ -29,6 +30,7 @@ use crate::step::{STATE, not_before};
 pub use crate::span::span;
 pub use asks::{Answer, Refusal, answered, promote, resume, retry, roll_back};
 pub use basis::{Seen, sense};
+pub use decided::{By, CarriedOut, Decided, Exposure, decided};
 pub use outcome::{Followed, Outcome, Standing, follow, outcome};
 
 use basis::Basis;

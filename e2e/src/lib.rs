@@ -11,6 +11,7 @@ pub mod demo;
 pub mod env;
 pub mod envfile;
 pub mod error;
+pub mod exposition;
 pub mod forward;
 pub mod http;
 pub mod image;

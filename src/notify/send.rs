@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Uri};
+use serde_json::Value;
 use sha2::Sha256;
 
 use super::{Format, Notification, Sink, event, slack};
@@ -93,13 +94,18 @@ impl Wires {
     }
 }
 
-/// Sends a notification once. Success is an answer of the 200s; its body is not read.
-pub async fn send(wires: &Wires, sink: Sink<'_>, decided: &Notification) -> Result<(), Problem> {
-    let (content, body) = match sink.format {
+/// What a sink of this format is sent: its type, and the JSON.
+pub fn payload(format: Format, decided: &Notification) -> (&'static str, Value) {
+    match format {
         Format::Slack => ("application/json", slack::message(decided)),
         Format::Webhook => ("application/json", event::plain(decided)),
         Format::CloudEvents => ("application/cloudevents+json", event::cloud_event(decided)),
-    };
+    }
+}
+
+/// Sends a notification once. Success is an answer of the 200s; its body is not read.
+pub async fn send(wires: &Wires, sink: Sink<'_>, decided: &Notification) -> Result<(), Problem> {
+    let (content, body) = payload(sink.format, decided);
     let body = body.to_string();
     let url = address(sink.url_file).await?;
     let signature = match sink.secret_file {

@@ -186,10 +186,10 @@ fn every_alert_has_a_severity_words_and_a_page_and_every_page_an_alert() {
         for words in ["summary", "description"] {
             assert!(!rule["annotations"][words].as_str().unwrap().is_empty(), "{name} has no {words}");
         }
-        let url = rule["annotations"]["runbook_url"].as_str().unwrap();
-        let (_, page) = url.split_once("/blob/main/").expect(url);
-        assert_eq!(page, format!("docs/runbooks/{name}.md"));
-        let told = text(page);
+        // Where the pages are read is for the chart's values to say.
+        assert!(rule["annotations"]["runbook_url"].is_null(), "{name}");
+        let page = format!("docs/runbooks/{name}.md");
+        let told = text(&page);
         for part in [&format!("# {name}\n"), "## For clients of the model", "## Look", "## Do", "## Ends"] {
             assert!(told.contains(part), "{page} lacks {part:?}");
         }

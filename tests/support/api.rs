@@ -205,7 +205,14 @@ impl ApiServer {
         let of_kind = store.objects.iter().filter(|((resource, ..), _)| *resource == meant.resource);
         let items: Vec<&Value> =
             of_kind.map(|(_, object)| object).filter(|object| meant.covers(object)).collect();
-        json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": store.revision.to_string()}, "items": items})
+        let number = |key: &str| meant.query.get(key).and_then(|count| count.parse::<usize>().ok());
+        let (from, limit) = (number("continue").unwrap_or(0), number("limit").unwrap_or(items.len()));
+        let mut metadata = json!({"resourceVersion": store.revision.to_string()});
+        if from + limit < items.len() {
+            metadata["continue"] = json!((from + limit).to_string());
+        }
+        let page: Vec<&Value> = items.into_iter().skip(from).take(limit).collect();
+        json!({"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": page})
     }
 
     /// Everything after a revision, and whatever comes.

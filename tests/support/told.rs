@@ -45,6 +45,18 @@ impl Told {
         told
     }
 
+    /// One with a canary on trial, some of whose checks are still open.
+    pub fn on_trial(begin: Timestamp) -> Self {
+        let mut told = Self::new(begin);
+        told.until(|world| world.phase() == Phase::Stable && world.settled());
+        // Slightly worse than stable: neither good nor bad for long.
+        told.world.accuracy.insert("v2".to_owned(), 0.885);
+        told.world.canary(Some("v2"));
+        told.until(|world| world.phase() == Phase::Analyzing && world.status().analysis.is_some());
+        told.during(120, |_| false, 120, |_, _| ());
+        told
+    }
+
     /// What an operator counts of itself while it looks.
     fn work(&self) {
         let metrics = &self.metrics;
@@ -134,19 +146,13 @@ impl Told {
 
     /// The page as it is now.
     pub fn page(&self) -> String {
-        *self.time.lock().unwrap() = self.world.now;
         self.put(1);
         self.metrics.page().unwrap()
     }
 
-    /// The page of so many releases that all stand as this one.
-    pub fn page_of(&self, releases: usize) -> String {
+    /// Puts so many releases into the cache that all stand as this one.
+    pub fn put(&self, releases: usize) {
         *self.time.lock().unwrap() = self.world.now;
-        self.put(releases);
-        self.metrics.page().unwrap()
-    }
-
-    fn put(&self, releases: usize) {
         let scope = Scope { watched: Watched::Release, namespace: None, labels: None };
         let (key, meta) = (self.key(), &self.world.object.metadata);
         for number in 0..releases {

@@ -1,6 +1,6 @@
 //! `explain`: why a release waits, by the core's own rules; or why something was decided.
 
-use model_release_core::explain::{Seen, explain};
+use model_release_core::explain::{self, Seen, explain};
 
 use super::{check_clock, check_memory};
 use crate::cluster::{Child, Cluster};
@@ -63,16 +63,16 @@ pub async fn decided(
     let release = decoded(&object)?;
     check_memory(&release, &named(&object))?;
     let history = release.status.map(|status| status.history).unwrap_or_default();
-    let Some(entry) = history.iter().find(|entry| entry.seq == decision) else {
+    let Some(told) = explain::decided(&history, decision) else {
         let kept: Vec<String> = history.iter().map(|entry| entry.seq.to_string()).collect();
         let kept = if kept.is_empty() { "none is".to_owned() } else { format!("{} are", kept.join(", ")) };
         let release = cluster.named(name);
         return Err(CliError::Usage(format!("{release} keeps no decision {decision}; {kept} kept")));
     };
     if let Some(format) = shell.format {
-        shell.write(&output::text(entry, format)?)?;
+        shell.write(&output::text(&told, format)?)?;
     } else {
-        let lines = render::explain::decision(entry, shell.now(), shell.style);
+        let lines = render::explain::decision(&told, shell.now(), shell.style);
         shell.lines(&lines)?;
     }
     Ok(DONE)

@@ -30,11 +30,15 @@ pub async fn all(
     watch: bool,
     shell: &mut Shell<'_>,
 ) -> Result<u8, CliError> {
-    let (releases, version) = cluster.list(&scope).await?;
     let spread = scope == Scope::All;
     if watch {
+        let (releases, version) = cluster.list(&scope).await?;
         return follow_all(cluster, scope, releases, &version, shell).await;
     }
+    let releases = match shell.format {
+        Some(_) => cluster.list(&scope).await?.0,
+        None => cluster.table(&scope).await?,
+    };
     if let Some(format) = shell.format {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": releases});
         shell.write(&output::text(&list, format)?)?;

@@ -1,13 +1,13 @@
 //! Why a release waits, or why something was decided, as lines of text.
 
-use jiff::Timestamp;
-use model_release_core::api::status::{HistoryEntry, Track};
-use model_release_core::explain::{Explanation, Gate, GateState, State};
+use jiff::{SignedDuration, Timestamp};
+use model_release_core::api::status::{Difference, Numbers, Track};
+use model_release_core::explain::{By, Decided, Explanation, Exposure, Gate, GateState, State, span};
 
 use crate::error::plain;
 use crate::screen::{Style, Tone};
 use crate::table::wrapped;
-use crate::times::{age, hour};
+use crate::times::{age, hour, moment};
 
 /// Seconds after which a look that did not come is told.
 const LATE: i64 = 60;
@@ -66,24 +66,42 @@ fn head(told: &Explanation, now: Timestamp, style: Style) -> String {
     wrapped(&line, 0, style).replacen(word, &style.paint(tone, word), 1)
 }
 
-/// Each gate in a line, numbered, its details aligned and wrapped.
+/// Each gate in a line.
 fn gates(gates: &[Gate], now: Timestamp, style: Style) -> Vec<String> {
-    let name = gates.iter().map(|gate| gate.name.chars().count()).max().unwrap_or(0);
-    let line = |(index, gate): (usize, &Gate)| {
+    let lines = gates.iter().map(|gate| {
         let (word, tone) = match gate.state {
             GateState::Pass => ("Pass", Tone::Good),
             GateState::Waiting => ("Waiting", Tone::Busy),
             GateState::Fail => ("Fail", Tone::Bad),
         };
+        let word = format!("{}{}", style.paint(tone, word), " ".repeat(9 - word.len()));
         let until = gate.until.map_or_else(String::new, |at| format!(", until {}", hour(at, now)));
-        let begin = format!("{:>2} {:<name$}  ", index + 1, plain(&gate.name));
-        let indent = begin.chars().count() + 9;
+        Numbered { name: &gate.name, word, word_width: 9, detail: format!("{}{until}", gate.detail) }
+    });
+    numbered(&lines.collect::<Vec<_>>(), style)
+}
+
+/// A line of a list: a name, perhaps a word on it, and the details.
+struct Numbered<'a> {
+    name: &'a str,
+    /// With its colour and what comes between it and the details.
+    word: String,
+    word_width: usize,
+    detail: String,
+}
+
+/// Lines with their numbers, the details aligned and wrapped.
+fn numbered(lines: &[Numbered<'_>], style: Style) -> Vec<String> {
+    let name = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
+    let line = |(index, line): (usize, &Numbered<'_>)| {
+        let begin = format!("{:>2} {:<name$}  ", index + 1, plain(line.name));
+        let indent = begin.chars().count() + line.word_width;
         let room = style.width.map(|width| width.saturating_sub(indent).max(20));
-        let detail = wrapped(&plain(format!("{}{until}", gate.detail)), 0, Style { width: room, ..style });
+        let detail = wrapped(&plain(&line.detail), 0, Style { width: room, ..style });
         let detail = detail.replace('\n', &format!("\n{}", " ".repeat(indent)));
-        format!("{begin}{}{}{detail}", style.paint(tone, word), " ".repeat(9 - word.len()))
+        format!("{begin}{}{detail}", line.word)
     };
-    gates.iter().enumerate().map(line).collect()
+    lines.iter().enumerate().map(line).collect()
 }
 
 /// When the operator looks again, or that it should have.
@@ -100,40 +118,91 @@ fn next(told: &Explanation, now: Timestamp) -> Option<String> {
     (late <= 0).then(|| format!("Next look {} at the latest.", hour(at, now)))
 }
 
-/// Why something was decided.
-pub fn decision(entry: &HistoryEntry, now: Timestamp, style: Style) -> Vec<String> {
-    let tone = super::history::tone(entry.verdict);
-    let mut lines = vec![format!(
-        "Decision {}, {}: {} of {} {}.",
+/// Why something was decided, with all that is on record of it.
+pub fn decision(told: &Decided, now: Timestamp, style: Style) -> Vec<String> {
+    let Decided { entry, by, carries_out, carried_out, exposure } = told;
+    let verdict = entry.verdict.as_str();
+    let by = match by {
+        By::Hand => "by hand",
+        By::Spec => "by the spec",
+        By::Operator => "by the operator",
+    };
+    let of = if entry.version.is_empty() {
+        String::new()
+    } else {
+        format!(" of {} {}", entry.version, entry.hash)
+    };
+    let head = format!(
+        "Decision {}, {}, {} ago: {verdict}{of}, {by}.",
         entry.seq,
-        hour(entry.at, now),
-        style.paint(tone, entry.verdict.as_str()),
-        plain(&entry.version),
-        plain(&entry.hash)
-    )];
-    let text = format!("{}: {}.", entry.reason.as_str(), plain(&entry.message));
-    lines.push(wrapped(&text, 0, style));
-    lines.push(format!(
-        "{} {} {}, weight {} {} {} %.",
-        entry.from.as_str(),
-        style.arrow(),
-        entry.to.as_str(),
-        entry.from_percent,
-        style.arrow(),
-        entry.to_percent
-    ));
-    for numbers in &entry.numbers {
-        let bounds = numbers.difference.as_ref().map_or_else(String::new, |difference| {
-            format!("; difference {} ({} to {})", difference.estimate, difference.lower, difference.upper)
-        });
-        let bound =
-            if numbers.bound.is_empty() { String::new() } else { format!("; bound {}", numbers.bound) };
+        moment(entry.at),
+        age(Some(entry.at), now)
+    );
+    let head = wrapped(&plain(head), 0, style);
+    let mut lines =
+        vec![head.replacen(verdict, &style.paint(super::history::tone(entry.verdict), verdict), 1)];
+    lines.push(wrapped(&plain(format!("{}: {}.", entry.reason.as_str(), entry.message)), 0, style));
+    let arrow = style.arrow();
+    let (from, to) = (entry.from.as_str(), entry.to.as_str());
+    let moves = format!("{from} {arrow} {to}, weight {} {arrow} {} %.", entry.from_percent, entry.to_percent);
+    lines.push(wrapped(&moves, 0, style));
+    lines.extend(exposure.as_ref().map(|exposure| wrapped(&exposed(exposure), 0, style)));
+    let numbers = entry.numbers.iter().map(|of| Numbered {
+        name: &of.metric,
+        word: String::new(),
+        word_width: 0,
+        detail: measured(of),
+    });
+    lines.extend(numbered(&numbers.collect::<Vec<_>>(), style));
+    if let Some(origin) = carries_out {
+        lines.push(wrapped(&format!("It carries out decision {origin}, which has the numbers."), 0, style));
+    }
+    for done in carried_out {
         let text = format!(
-            "{}: canary {} of {}, stable {} of {}{bounds}{bound}",
-            numbers.metric, numbers.canary, numbers.canary_events, numbers.stable, numbers.stable_events
+            "Carried out by {}, {}: {}, weight {} %.",
+            done.seq,
+            moment(done.at),
+            done.to.as_str(),
+            done.to_percent
         );
-        let narrower = Style { width: style.width.map(|width| width.saturating_sub(2)), ..style };
-        lines.push(format!("  {}", wrapped(&plain(text), 4, narrower)));
+        lines.push(wrapped(&text, 0, style));
     }
     lines
+}
+
+fn exposed(exposure: &Exposure) -> String {
+    let lasted = span(SignedDuration::from_secs(exposure.seconds));
+    match exposure.since {
+        Some(since) => format!(
+            "It had had traffic for {lasted}, since {}: {} % at most.",
+            moment(since),
+            exposure.percent
+        ),
+        None => format!(
+            "It had had traffic for {lasted} and longer than is on record: {} % at most.",
+            exposure.percent
+        ),
+    }
+}
+
+/// The numbers of one check, in the order in which one repeats it by hand.
+fn measured(of: &Numbers) -> String {
+    let share = |value: &str, events: i64| {
+        if value.is_empty() { "-".to_owned() } else { format!("{value} of {events}") }
+    };
+    let mut parts = vec![format!(
+        "canary {}, stable {}",
+        share(&of.canary, of.canary_events),
+        share(&of.stable, of.stable_events)
+    )];
+    if let Some(Difference { estimate, lower, upper }) = &of.difference {
+        parts.push(format!("difference {estimate} ({lower} to {upper})"));
+    }
+    if !of.bound.is_empty() {
+        parts.push(format!("bound {}", of.bound));
+    }
+    if !of.evidence.is_empty() {
+        parts.push(format!("evidence {} of {}", of.evidence, of.needed));
+    }
+    parts.join("; ")
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testbed::Testbed;
 use testbed::wait::{Seen, until};
 
+use crate::common::with_definition;
 use crate::objects;
 use crate::samples::{self, Sample};
 
@@ -28,23 +28,6 @@ pub async fn send(
         Err(kube::Error::Api(status)) => Err(status),
         Err(error) => panic!("{path}: {error}"),
     }
-}
-
-/// A client of an API server that serves the resource.
-pub async fn with_definition(testbed: &Testbed) -> kube::Client {
-    let definition = std::fs::read_to_string(objects::root().join("crds/modelreleases.yaml")).unwrap();
-    testbed.apply(&definition).unwrap_or_else(|error| panic!("the definition is refused: {error}"));
-    let client = testbed.client().await.unwrap();
-    until("the API server serves the resource", SOON, || async {
-        let request = hyper::Request::get(RELEASES).body(Vec::new()).unwrap();
-        match client.request::<Value>(request).await {
-            Ok(_) => Seen::Yes(()),
-            Err(error) => Seen::NotYet(error.to_string()),
-        }
-    })
-    .await
-    .unwrap();
-    client
 }
 
 /// What is wrong with the server's answer to a sample.

@@ -1,7 +1,7 @@
 //! The chart and `config/` install the same operator, and an API server takes every object of it.
 
 use model_release_core::settings::Settings;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testbed::{Testbed, command};
 
 use crate::common::blocking;
@@ -91,7 +91,13 @@ fn everything_that_can_be_switched_on_renders() {
     let file = crate::objects::root().join("helm/model-release-operator/files/alerts.yaml");
     let alerts: Value = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     let rule = &objects["PrometheusRule model-release-system/model-release-operator"];
-    assert_eq!(rule["spec"], alerts);
+    let mut spec = rule["spec"].clone();
+    for rule in spec["groups"].as_array_mut().unwrap().iter_mut().flat_map(rules) {
+        let page = format!("https://wiki.example.com/runbooks/{}.md", rule["alert"].as_str().unwrap());
+        let told = rule["annotations"].as_object_mut().unwrap().remove("runbook_url");
+        assert_eq!(told.as_ref().and_then(Value::as_str), Some(page.as_str()));
+    }
+    assert_eq!(spec, alerts);
     assert_eq!(rule["metadata"]["labels"]["release"], "prometheus");
     let dashboards = &objects["ConfigMap model-release-system/model-release-operator-dashboards"]["data"];
     for name in ["release", "fleet", "operator"] {
@@ -108,6 +114,61 @@ fn everything_that_can_be_switched_on_renders() {
         assert!(arguments.contains(flag), "{flag} is not in {arguments}");
     }
     assert!(deployment["containers"][0]["image"].as_str().unwrap().contains("@sha256:"));
+}
+
+/// The rules of a group.
+fn rules(group: &mut Value) -> impl Iterator<Item = &mut Value> {
+    group["rules"].as_array_mut().unwrap().iter_mut()
+}
+
+#[test]
+fn alerts_name_no_page_unless_the_administrator_says_where_the_pages_are() {
+    let rule = |address: &str| {
+        let more = [
+            "--set",
+            "prometheusRule.enabled=true",
+            "--set",
+            &format!("prometheusRule.runbookUrl={address}"),
+        ];
+        let objects = charted_with("namespaced.yaml", &more).map(|text| by_name(&text))?;
+        Ok::<_, testbed::Error>(objects[&format!("PrometheusRule {SYSTEM}/{OPERATOR}")].to_string())
+    };
+    assert!(!rule("").unwrap().contains("runbook_url"), "a page that is nowhere");
+    let named = "http://wiki/ModelReleaseStalled.md";
+    assert!(rule("http://wiki").unwrap().contains(named) && rule("http://wiki/").unwrap().contains(named));
+    let refusal = rule("wiki").expect_err("no address").to_string();
+    assert!(refusal.contains("runbookUrl"), "{refusal}");
+}
+
+/// A Secret that is mounted gives its volume a name, which Kubernetes bounds at 63.
+#[test]
+fn the_longest_names_that_the_chart_takes_are_names_of_volumes_too() {
+    let named = |source: usize, sink: usize| {
+        let values = json!({
+            "prometheus": {"sources": [{
+                "name": "p".repeat(source), "url": "http://p:9090", "tokenSecret": {"name": "t", "key": "t"},
+            }]},
+            "notifications": {"slack": [{"name": "s".repeat(sink), "urlSecret": {"name": "s", "key": "url"}}]},
+        });
+        let json = |field: &str| format!("{field}={}", values[field]);
+        let more = ["--set-json", &json("prometheus"), "--set-json", &json("notifications")];
+        charted_with("namespaced.yaml", &more).map(|text| by_name(&text))
+    };
+    let objects = named(52, 49).unwrap_or_else(|error| panic!("{error}"));
+    let pod = &objects[&format!("Deployment {SYSTEM}/{OPERATOR}")]["spec"]["template"]["spec"];
+    let volumes: Vec<usize> = pod["volumes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|volume| volume["name"].as_str().unwrap().len())
+        .collect();
+    assert_eq!(volumes.iter().filter(|length| **length == 63).count(), 2, "{volumes:?}");
+    assert!(volumes.iter().all(|length| *length <= 63), "{volumes:?}");
+    for (source, sink, says) in [(53, 49, "sources/0/name': maxLength"), (52, 50, "slack/0/name': maxLength")]
+    {
+        let refusal = named(source, sink).expect_err("a name that is too long").to_string();
+        assert!(refusal.contains(says), "{refusal}");
+    }
 }
 
 /// Has the API server check objects without keeping them.

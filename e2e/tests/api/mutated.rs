@@ -3,7 +3,8 @@
 use futures::StreamExt;
 use futures::stream::iter;
 
-use crate::admission::{RELEASES, send, with_definition};
+use crate::admission::{RELEASES, send};
+use crate::common::with_definition;
 use crate::mutations::{self, Mutation};
 use crate::structure::{SCHEMA, refusal, stored};
 use crate::{objects, samples};

@@ -1,28 +1,24 @@
 //! The plugin in a real terminal, on releases of a real API server.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use testbed::terminal;
 use testbed::wait::{Seen, until};
 
-use crate::admission::{RELEASES, send, with_definition};
+use crate::admission::{RELEASES, send};
+use crate::common::{plugin, with_definition};
 
 const SOON: Duration = Duration::from_secs(20);
-
-/// The plugin's program, from this checkout.
-static PROGRAM: LazyLock<PathBuf> =
-    LazyLock::new(|| terminal::plugin(Path::new(env!("CARGO_BIN_EXE_cluster"))).unwrap());
 
 /// The plugin on a terminal of 40 rows.
 struct Terminal(terminal::Terminal);
 
 impl Terminal {
     fn run(kubeconfig: &Path, columns: u16, line: &str) -> Self {
-        let mut command = Command::new(PROGRAM.as_path());
+        let mut command = Command::new(plugin());
         command.args(line.split_whitespace()).env("KUBECONFIG", kubeconfig);
         Self(terminal::Terminal::run(command, (columns, 40)).unwrap())
     }
@@ -134,7 +130,7 @@ async fn nothing_is_wider_than_its_terminal_and_colours_are_for_terminals_alone(
         plain.ends().await;
         assert_eq!(plain.shown(), bare(&plain.shown()));
     }
-    let piped = Command::new(PROGRAM.as_path()).args(["get", "wide"]).env("KUBECONFIG", kubeconfig).output();
+    let piped = Command::new(plugin()).args(["get", "wide"]).env("KUBECONFIG", kubeconfig).output();
     let piped = String::from_utf8(piped.unwrap().stdout).unwrap();
     assert!(piped.is_ascii() && piped.contains("0.9290"), "{piped}");
 }
@@ -182,7 +178,7 @@ async fn a_reader_that_leaves_early_and_a_cluster_that_is_away_are_told_in_a_sen
     let raised = crate::api_server().await;
     let client = with_definition(&raised.testbed).await;
     on_trial(&client, "read").await;
-    let mut watch = Command::new(PROGRAM.as_path());
+    let mut watch = Command::new(plugin());
     watch.args(["get", "read"]).env("KUBECONFIG", &raised.testbed.kubeconfig).stdout(Stdio::piped());
     let mut child = watch.stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

@@ -1,14 +1,18 @@
 //! What the cluster's tests share: the cluster itself, raised if it is not up.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use testbed::command::{command, output};
 use testbed::demo::install::{INSTALLATION, SYSTEM};
 use testbed::demo::story::Stage;
 use testbed::demo::{self, Ground, images};
-use testbed::{Result, Testbed, checkout};
+use testbed::wait::{Seen, until};
+use testbed::{Result, Testbed, checkout, terminal};
 
 /// The testbed of the tests, beside one that a demo may have left.
 pub const CLUSTER: &str = "test";
@@ -16,6 +20,8 @@ pub const CLUSTER: &str = "test";
 pub const BARE: &str = "test-bare";
 /// Keeps the cluster for the next run, which then begins at once.
 const KEEP: &str = "TESTBED_KEEP";
+/// How long an API server may take to serve a new resource.
+const SOON: Duration = Duration::from_secs(20);
 /// Namespaces of the tests; the operator watches all of them, so that none of them restarts it.
 pub const NAMESPACES: [&str; 3] = ["stories", "bad-input", ODD];
 /// A gateway that nobody makes, and one that a story makes for other hosts.
@@ -77,6 +83,32 @@ impl Drop for Raised {
 /// The bound that holds: where nothing else runs (`JUDGE_TIMES`, which `make nightly` sets), or on any machine.
 pub fn judged<T>((alone, busy): (T, T)) -> T {
     if std::env::var_os("JUDGE_TIMES").is_some() { alone } else { busy }
+}
+
+/// A client of an API server that serves the resource.
+pub async fn with_definition(testbed: &Testbed) -> kube::Client {
+    let definition =
+        std::fs::read_to_string(checkout::root().unwrap().join("crds/modelreleases.yaml")).unwrap();
+    testbed.apply(&definition).unwrap_or_else(|error| panic!("the definition is refused: {error}"));
+    let client = testbed.client().await.unwrap();
+    until("the API server serves the resource", SOON, || async {
+        let request =
+            hyper::Request::get("/apis/modelrelease.dev/v1alpha1/modelreleases").body(Vec::new()).unwrap();
+        match client.request::<Value>(request).await {
+            Ok(_) => Seen::Yes(()),
+            Err(error) => Seen::NotYet(error.to_string()),
+        }
+    })
+    .await
+    .unwrap();
+    client
+}
+
+/// The plugin's program, from this checkout.
+pub fn plugin() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> =
+        LazyLock::new(|| terminal::plugin(Path::new(env!("CARGO_BIN_EXE_cluster"))).unwrap());
+    &PROGRAM
 }
 
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

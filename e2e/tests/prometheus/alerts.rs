@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testbed::build::Programs;
 use testbed::plan::Times;
-use testbed::{checkout, command};
+use testbed::{checkout, command, exposition};
 
 use super::told::Told;
 
@@ -46,28 +46,11 @@ fn each_alert_fires_when_it_is_to_and_not_else() {
     assert!(alerts >= 9, "{alerts}");
 }
 
-/// `promtool check metrics` reads Prometheus' older text format, where a counter's own name ends in `_total`.
 #[test]
 fn the_page_of_metrics_has_nothing_that_promtool_would_not_have() {
     let mut told = Told::new("2026-11-21T09:00:00Z".parse().unwrap());
-    let mut page = String::new();
-    told.story(3600, |_, now| page = now);
-    page.push_str(&told.page());
-    let page = told.page();
-    let counters: Vec<&str> =
-        page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
-    assert!(counters.len() >= 4, "{counters:?}");
-    let older = page.lines().filter(|line| *line != "# EOF").map(|line| {
-        let name = line.strip_prefix("# ").and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
-        if counters.contains(&name) {
-            line.replacen(name, &format!("{name}_total"), 1)
-        } else {
-            line.to_owned()
-        }
-    });
-    let older: Vec<String> = older.collect();
-    let older = older.join("\n") + "\n";
-    let said = command::output_with_input(promtool().args(["check", "metrics"]), older.as_bytes());
-    let said = said.unwrap_or_else(|error| panic!("{error}"));
-    assert!(said.trim().is_empty(), "{said}");
+    told.story(3600, |_, _| ());
+    let said =
+        exposition::complaints(&mut promtool(), &told.page()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(said.is_empty(), "{said}");
 }

@@ -92,7 +92,7 @@ fn sum(counts: &BTreeMap<String, u64>, which: impl Fn(&str) -> bool) -> u64 {
 
 /// Requests of the operator to the API server so far, by labels.
 async fn requests(stage: &Stage, address: &str) -> BTreeMap<String, u64> {
-    let page = stage.http.get(&format!("http://{address}:8080/metrics")).await.unwrap().body;
+    let page = page_at(stage, address).await;
     let found: BTreeMap<String, u64> = page
         .lines()
         .filter_map(|line| {
@@ -105,6 +105,15 @@ async fn requests(stage: &Stage, address: &str) -> BTreeMap<String, u64> {
         .collect();
     assert!(!found.is_empty(), "the operator's metrics have no kube_requests_total");
     found
+}
+
+/// The operator's page of metrics.
+pub async fn page(stage: &Stage) -> String {
+    page_at(stage, &pod_address(stage)).await
+}
+
+async fn page_at(stage: &Stage, address: &str) -> String {
+    stage.http.get(&format!("http://{address}:8080/metrics")).await.unwrap().body
 }
 
 /// Pods of the namespace that are being deleted.

@@ -18,6 +18,7 @@ mod killed;
 mod phases;
 mod quick;
 mod repair;
+mod scraped;
 mod traffic;
 mod ways;
 
@@ -39,11 +40,17 @@ async fn a_release_lives() {
     let stage = Arc::new(cluster.stage("stories", RATE).await.unwrap());
 
     if asked("demo") {
+        // While the first story goes on, and in no time of its own.
+        let scraped = tokio::spawn(scraped::every_family_tells_what_is_the_case(
+            Arc::clone(&stage),
+            demo::stories::RELEASES[0],
+        ));
         let stories = demo::tell(&stage).await;
         let report = Report { stories, ..Report::default() };
         println!("{}", report.table());
         let problems: Vec<&String> = report.stories.iter().flat_map(|story| &story.problems).collect();
         assert!(problems.is_empty(), "{problems:#?}");
+        scraped.await.unwrap();
         dashboard::every_panel_shows_series(&stage, demo::stories::RELEASES[0]).await;
         repair::what_a_hand_changed_is_put_right(&stage).await;
     }
