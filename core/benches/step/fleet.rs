@@ -215,10 +215,10 @@ fn body<'a>(query: &Query, namespace: &str, about: impl IntoIterator<Item = &'a 
 }
 
 /// A look of a kind of check; whether it was none that is refused.
-type Look = (&'static str, Box<dyn Fn() -> bool>);
+type KernelLook = (&'static str, Box<dyn Fn() -> bool>);
 
 /// Looks of the kernel, each at a check that knows stable's past.
-pub fn kernel() -> [Look; 3] {
+pub fn kernel() -> [KernelLook; 3] {
     let stable = Count { hits: 405.0, events: 450.0 };
     let block = Block { stable, canary: Count { hits: 45.0, events: 50.0 } };
     let bounds = QualityBounds {

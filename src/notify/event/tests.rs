@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use model_release_core::api::status::Phase;
-
 use super::super::tests::{decided, entry};
 use super::*;
 use model_release_core::api::status::Phase;
