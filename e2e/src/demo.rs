@@ -28,7 +28,7 @@ use crate::audit::witness::{Testimony, Witness};
 use crate::command::cargo;
 use crate::error::{Error, Result};
 use crate::wait::{Seen, until};
-use crate::{Testbed, checkout};
+use crate::{Testbed, checkout, terminal};
 use images::Made;
 use install::Gateway;
 use manifest::NAMESPACE;
@@ -68,6 +68,9 @@ pub async fn run(options: &Options) -> Result<Report> {
         let testbed = testbed.clone();
         blocking(move || images::provide(&testbed, &mut |what| println!("{what}"))).await?
     };
+    // For whoever looks around afterwards.
+    let here = std::env::current_exe().map_err(|error| Error::other(format!("where is this program? {error}")))?;
+    blocking(move || terminal::plugin(&here)).await?;
     lap("programs, models, images", &mut clock);
     let stage = Arc::new(set(testbed, made, Ground::new(NAMESPACE, options.rate)).await?);
     lap("operator", &mut clock);

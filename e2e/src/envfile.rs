@@ -37,7 +37,10 @@ pub fn render(variables: &BTreeMap<String, String>) -> String {
     let head = "# Addresses of the testbed. Source this file; `make down` removes it.".to_owned();
     let line =
         |(name, value): (&String, &String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
-    let path = variables.contains_key(BIN).then(|| format!("export PATH=\"${BIN}:$PATH\""));
+    // Beside the cluster's program is what else this checkout built, kubectl's plugin among it.
+    let path = variables
+        .contains_key(BIN)
+        .then(|| format!("export PATH=\"${BIN}:${{{CLUSTER_PROGRAM}%/*}}:$PATH\""));
     let lines: Vec<String> =
         std::iter::once(head).chain(variables.iter().map(line)).chain(path).chain([String::new()]).collect();
     lines.join("\n")

@@ -176,7 +176,7 @@ fn answer(query: &Query, body: Vec<u8>) -> Answer {
 fn body<'a>(query: &Query, namespace: &str, about: impl IntoIterator<Item = &'a About>) -> Vec<u8> {
     let promql = query.promql();
     let stats: Vec<(&str, f64)> =
-        [("k", 0.9), ("n", 1.0), ("k1", 0.0), ("w", 0.99), ("ck", 1.0), ("cn", 1.0)]
+        [("k", 0.9), ("n", 1.0), ("k1", 0.0), ("w", 0.99), ("ck", 1.0), ("cn", 1.0), ("a", 1.0)]
             .into_iter()
             .filter(|(stat, _)| promql.contains(&format!("\"stat\", \"{stat}\"")))
             .collect();
