@@ -69,7 +69,8 @@ pub async fn run(options: &Options) -> Result<Report> {
         blocking(move || images::provide(&testbed, &mut |what| println!("{what}"))).await?
     };
     // For whoever looks around afterwards.
-    let here = std::env::current_exe().map_err(|error| Error::other(format!("where is this program? {error}")))?;
+    let here =
+        std::env::current_exe().map_err(|error| Error::other(format!("where is this program? {error}")))?;
     blocking(move || terminal::plugin(&here)).await?;
     lap("programs, models, images", &mut clock);
     let stage = Arc::new(set(testbed, made, Ground::new(NAMESPACE, options.rate)).await?);

@@ -91,14 +91,13 @@ fn even_coverage_hardly_ever_raises_an_alarm() {
 }
 
 #[test]
-fn half_of_the_labels_are_missed_within_a_thousand_answers() {
+fn half_of_the_labels_are_missed_within_five_hundred_answers_mostly_and_two_thousand_always() {
     for labels in [Labels::AtOnce, Labels::Later] {
         for (stable, canary) in [(0.9, 0.45), (0.45, 0.9)] {
             let setting = Setting { rate: 10.0, stable, canary, labels };
-            for seed in 0..50 {
-                let alarm = setting.alarm(seed);
-                assert!(alarm.is_some_and(|look| look <= 100), "{setting:?}, seed {seed}: {alarm:?}");
-            }
+            let mut alarms: Vec<u32> = (0..50).map(|seed| setting.alarm(seed).unwrap_or(LOOKS + 1)).collect();
+            alarms.sort_unstable();
+            assert!(alarms[25] <= 50 && alarms[49] <= 200, "{setting:?}: {alarms:?}");
         }
     }
 }
