@@ -63,9 +63,11 @@ impl Terminal {
         let tty = open()?;
         tcsetwinsize(tty.as_fd(), size).map_err(none)?;
         program.env("TERM", "xterm").env("LANG", "C.UTF-8").env_remove("NO_COLOR").env_remove("LC_ALL");
-        // The terminal is the program's own, so that its Ctrl-C is a signal.
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait"]).arg(program.get_program()).args(program.get_args());
+        // The terminal is the program's own, so that its Ctrl-C is a signal. A shell that started us in the background had us
+        // ignore that one, which programs hand on to their children.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", "setsid", "--ctty", "--wait"]);
+        command.arg(program.get_program()).args(program.get_args());
         for (name, value) in program.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
@@ -76,7 +78,7 @@ impl Terminal {
             command.current_dir(folder);
         }
         let child = command.stdin(open()?).stdout(open()?).stderr(open()?).spawn();
-        let child = child.map_err(|why| failed("setsid could not be started", &why))?;
+        let child = child.map_err(|why| failed("env could not be started", &why))?;
         let keys = File::from(master);
         let shown = Arc::new(Mutex::new(Vec::new()));
         let reader = keys.try_clone().map_err(|why| failed("the terminal cannot be read", &why))?;
