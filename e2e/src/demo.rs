@@ -17,6 +17,7 @@ pub mod sticky;
 pub mod stories;
 pub mod story;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::audit::witness::{Testimony, Witness};
 use crate::command::cargo;
+use crate::envfile::CLUSTER_PROGRAM;
 use crate::error::{Error, Result};
 use crate::wait::{Seen, until};
 use crate::{Testbed, checkout, terminal};
@@ -68,10 +70,8 @@ pub async fn run(options: &Options) -> Result<Report> {
         let testbed = testbed.clone();
         blocking(move || images::provide(&testbed, &mut |what| println!("{what}"))).await?
     };
-    // For whoever looks around afterwards.
-    let here =
-        std::env::current_exe().map_err(|error| Error::other(format!("where is this program? {error}")))?;
-    blocking(move || terminal::plugin(&here)).await?;
+    let neighbours = testbed.variables.get(CLUSTER_PROGRAM).cloned();
+    blocking(move || hand_out_plugin(neighbours.as_deref())).await?;
     lap("programs, models, images", &mut clock);
     let stage = Arc::new(set(testbed, made, Ground::new(NAMESPACE, options.rate)).await?);
     lap("operator", &mut clock);
@@ -81,6 +81,16 @@ pub async fn run(options: &Options) -> Result<Report> {
     let asked = plugin::ask(&stage).await;
     let testimony = stage.testimony().await;
     Ok(Report::of(Timestamp::now(), stages, stories, testimony, asked))
+}
+
+/// The plugin, for whoever looks around afterwards: beside the cluster's own program, where the env file's `PATH` leads.
+fn hand_out_plugin(cluster_program: Option<&str>) -> Result<()> {
+    let Some(program) = cluster_program else { return Ok(()) };
+    let here =
+        std::env::current_exe().map_err(|why| Error::other(format!("where is this program? {why}")))?;
+    let built = terminal::plugin(&here)?;
+    let place = Path::new(program).with_file_name("kubectl-modelrelease");
+    std::fs::copy(&built, &place).map(|_| ()).map_err(Error::io("write", &place))
 }
 
 /// Tells the four stories and shows how they go.

@@ -37,7 +37,7 @@ pub fn render(variables: &BTreeMap<String, String>) -> String {
     let head = "# Addresses of the testbed. Source this file; `make down` removes it.".to_owned();
     let line =
         |(name, value): (&String, &String)| format!("export {name}='{}'", value.replace('\'', r"'\''"));
-    // Beside the cluster's program is what else this checkout built, kubectl's plugin among it.
+    // Beside the cluster's own program a demo puts kubectl's plugin.
     let path = variables
         .contains_key(BIN)
         .then(|| format!("export PATH=\"${BIN}:${{{CLUSTER_PROGRAM}%/*}}:$PATH\""));
