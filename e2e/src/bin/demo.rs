@@ -86,7 +86,7 @@ fn write(file: &Path, report: &Report) -> Result<()> {
 fn next(testbed: Option<&str>) -> Result<String> {
     let (system, operator, namespace) = (install::SYSTEM, install::INSTALLATION, manifest::NAMESPACE);
     let look = format!(
-        "  kubectl modelrelease get -n {namespace}\n  kubectl modelrelease explain worse -n {namespace}\n  \
+        "  kubectl modelrelease get -n {namespace}\n  kubectl modelrelease history worse -n {namespace}\n  \
          kubectl describe mrel better -n {namespace}\n  \
          kubectl explain mrel.spec.rollout\n  kubectl logs -n {system} deployment/{operator}\n  \
          echo \"Prometheus: $PROMETHEUS_URL\"\n  \
